@@ -19,7 +19,7 @@ import llvmlite.binding
 from llvmlite import ir
 from numba.types import boolean, int64, void
 
-from engine.native.instructions import call, element_address, instruction
+from engine.native.instructions import call, instruction
 from engine.native.jit import kernel
 
 # Words of 8 bytes in a line of the processor's cache: words this far apart share none.
@@ -45,10 +45,9 @@ _ISB = ("llvm.aarch64.isb", [15])
 _PAUSES = {"x86_64": ("llvm.x86.sse2.pause", []), "aarch64": _ISB, "arm64": _ISB}
 
 
-def _lock_address(context, builder, array_type, records, number):
-    record = element_address(context, builder, array_type, records, number)
-    offset = ir.IntType(64)(array_type.dtype.offset("lock"))
-    return builder.gep(builder.bitcast(record, _BYTE.as_pointer()), [offset])
+def _lock_address(builder, records, number):
+    record = builder.bitcast(records.address(number), _BYTE.as_pointer())
+    return builder.gep(record, [ir.IntType(64)(records.dtype.offset("lock"))])
 
 
 def observe(words, index):
@@ -57,10 +56,8 @@ def observe(words, index):
 
 
 @instruction(observe, lambda words, index: int64(words, int64))
-def _observe(context, builder, signature, arguments):
-    return builder.load_atomic(
-        element_address(context, builder, signature.args[0], *arguments), "acquire", 8
-    )
+def _observe(builder, words, index):
+    return builder.load_atomic(words.address(index), "acquire", 8)
 
 
 def publish(words, index, value):
@@ -69,10 +66,8 @@ def publish(words, index, value):
 
 
 @instruction(publish, lambda words, index, value: void(words, int64, words.dtype))
-def _publish(context, builder, signature, arguments):
-    words = signature.args[0]
-    address = element_address(context, builder, words, *arguments[:2])
-    builder.store_atomic(arguments[2], address, "release", words.dtype.bitwidth // 8)
+def _publish(builder, words, index, value):
+    builder.store_atomic(value, words.address(index), "release", words.dtype.bitwidth // 8)
 
 
 def order_writes():
@@ -80,7 +75,7 @@ def order_writes():
 
 
 @instruction(order_writes, lambda: void())
-def _order_writes(context, builder, signature, arguments):
+def _order_writes(builder):
     builder.fence("release")
 
 
@@ -89,7 +84,7 @@ def order_reads():
 
 
 @instruction(order_reads, lambda: void())
-def _order_reads(context, builder, signature, arguments):
+def _order_reads(builder):
     builder.fence("acquire")
 
 
@@ -101,9 +96,8 @@ def add(words, index, value):
 
 
 @instruction(add, lambda words, index, value: int64(words, int64, int64))
-def _add(context, builder, signature, arguments):
-    address = element_address(context, builder, signature.args[0], *arguments[:2])
-    return builder.atomic_rmw("add", address, arguments[2], "acq_rel")
+def _add(builder, words, index, value):
+    return builder.atomic_rmw("add", words.address(index), value, "acq_rel")
 
 
 def try_lock(records, number):
@@ -117,11 +111,10 @@ def try_lock(records, number):
 
 
 @instruction(try_lock, lambda records, number: boolean(records, int64))
-def _try_lock(context, builder, signature, arguments):
-    address = _lock_address(context, builder, signature.args[0], *arguments)
-    return builder.icmp_unsigned(
-        "==", builder.atomic_rmw("xchg", address, _BYTE(1), "acquire"), _BYTE(0)
-    )
+def _try_lock(builder, records, number):
+    address = _lock_address(builder, records, number)
+    before = builder.atomic_rmw("xchg", address, _BYTE(1), "acquire")
+    return builder.icmp_unsigned("==", before, _BYTE(0))
 
 
 def is_locked(records, number):
@@ -130,8 +123,8 @@ def is_locked(records, number):
 
 
 @instruction(is_locked, lambda records, number: boolean(records, int64))
-def _is_locked(context, builder, signature, arguments):
-    address = _lock_address(context, builder, signature.args[0], *arguments)
+def _is_locked(builder, records, number):
+    address = _lock_address(builder, records, number)
     return builder.icmp_unsigned("!=", builder.load_atomic(address, "monotonic", 1), _BYTE(0))
 
 
@@ -141,10 +134,8 @@ def unlock(records, number):
 
 
 @instruction(unlock, lambda records, number: void(records, int64))
-def _unlock(context, builder, signature, arguments):
-    builder.store_atomic(
-        _BYTE(0), _lock_address(context, builder, signature.args[0], *arguments), "release", 1
-    )
+def _unlock(builder, records, number):
+    builder.store_atomic(_BYTE(0), _lock_address(builder, records, number), "release", 1)
 
 
 def give_way():
@@ -152,7 +143,7 @@ def give_way():
 
 
 @instruction(give_way, lambda: void())
-def _give_way(context, builder, signature, arguments):
+def _give_way(builder):
     call(builder, _GIVE_WAY, ir.IntType(32))
 
 
@@ -163,7 +154,7 @@ def relax():
 
 
 @instruction(relax, lambda: void())
-def _relax(context, builder, signature, arguments):
+def _relax(builder):
     if _PROCESSOR in _PAUSES:
         name, numbers = _PAUSES[_PROCESSOR]
         call(builder, name, ir.VoidType(), *map(ir.IntType(32), numbers))

@@ -3,7 +3,8 @@ version.
 """
 
 import numpy as np
-from numba.types import boolean, int64, uint64
+from numba.core.cgutils import false_bit
+from numba.types import int64, uint64
 
 from engine.native.instructions import instruction
 
@@ -17,8 +18,8 @@ def ctz(x):
 
 
 @instruction(ctz, lambda x: int64(uint64))
-def _ctz(context, builder, signature, arguments):
-    return builder.cttz(arguments[0], context.get_constant(boolean, False))
+def _ctz(builder, x):
+    return builder.cttz(x, false_bit)
 
 
 def popcount(x):
@@ -27,8 +28,8 @@ def popcount(x):
 
 
 @instruction(popcount, lambda x: int64(uint64))
-def _popcount(context, builder, signature, arguments):
-    return builder.ctpop(arguments[0])
+def _popcount(builder, x):
+    return builder.ctpop(x)
 
 
 def byteswap(x):
@@ -37,5 +38,5 @@ def byteswap(x):
 
 
 @instruction(byteswap, lambda x: uint64(uint64))
-def _byteswap(context, builder, signature, arguments):
-    return builder.bswap(arguments[0])
+def _byteswap(builder, x):
+    return builder.bswap(x)

@@ -32,8 +32,8 @@ def bits_of(x):
 
 
 @instruction(bits_of, lambda x: int64(float64))
-def _bits_of(context, builder, signature, arguments):
-    return builder.bitcast(arguments[0], ir.IntType(64))
+def _bits_of(builder, x):
+    return builder.bitcast(x, ir.IntType(64))
 
 
 def float_of(bits):
@@ -42,8 +42,8 @@ def float_of(bits):
 
 
 @instruction(float_of, lambda bits: float64(int64))
-def _float_of(context, builder, signature, arguments):
-    return builder.bitcast(arguments[0], ir.DoubleType())
+def _float_of(builder, bits):
+    return builder.bitcast(bits, ir.DoubleType())
 
 
 @kernel()

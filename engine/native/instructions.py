@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
@@ -11,15 +11,28 @@ from numba.core.cgutils import get_or_insert_function
 from numba.extending import lower_builtin, models, register_model, type_callable
 from numba.types import int64, void
 
-# (context, builder, signature, arguments) -> the value, as Numba lowers.
-Emit = Callable[[Any, Any, Any, Any], Any]
+# From the builder of LLVM's code, and from the arguments, to the value.
+Emit = Callable[..., Any]
+
+
+class Elements(NamedTuple):
+    """A contiguous array, as what writes code gets it."""
+
+    builder: Any
+    first: Any  # the address of its first element
+    dtype: Any  # of Numba's
+
+    def address(self, index: Any, vector: ir.VectorType | None = None) -> Any:
+        """Return the address of an element, or of a vector that begins with it."""
+        place = self.builder.gep(self.first, [index])
+        return place if vector is None else self.builder.bitcast(place, vector.as_pointer())
 
 
 def instruction(plain: Callable[..., Any], signature: Callable[..., Any]) -> Callable[[Emit], Emit]:
     """Decorate what writes the code that kernels have in place of calls of a `plain` function.
 
-    `signature` gives Numba's for the types of the arguments, which are converted to it. What
-    writes nothing that has a value returns None.
+    `signature` gives Numba's for the types of the arguments, which are converted to it. Arrays are
+    given as `Elements`. What writes nothing that has a value returns None.
     """
 
     def register(emit: Emit) -> Emit:
@@ -33,17 +46,17 @@ def instruction(plain: Callable[..., Any], signature: Callable[..., Any]) -> Cal
 
         @lower_builtin(plain, types.VarArg(types.Any))
         def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            value = emit(context, builder, signature, arguments)
+            operands = list(arguments)
+            for place, kind in enumerate(signature.args):
+                if isinstance(kind, types.Array):
+                    array = context.make_array(kind)(context, builder, operands[place])
+                    operands[place] = Elements(builder, array.data, kind.dtype)
+            value = emit(builder, *operands)
             return context.get_dummy_value() if value is None else value
 
         return emit
 
     return register
-
-
-def element_address(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
-    """Return the address of an element of a contiguous array."""
-    return builder.gep(context.make_array(array_type)(context, builder, array).data, [index])
 
 
 def everywhere(builder: Any, vector: ir.VectorType, number: Any) -> Any:
@@ -104,20 +117,9 @@ def lower_operators(kind: Any, operators: Mapping[Callable[..., Any], str], **op
             return getattr(builder, name)(*arguments, **options)
 
 
-def vector_address(
-    context: Any, builder: Any, vector: ir.VectorType, signature: Any, arguments: Any
-) -> Any:
-    """Return the place of a vector in an array, which is the first argument; its offset there is
-    the second.
-    """
-    return builder.bitcast(
-        element_address(context, builder, signature.args[0], *arguments[:2]), vector.as_pointer()
-    )
-
-
-def loads(kind: Any, align: int) -> Callable[..., Any]:
+def loads(kind: Any) -> Callable[..., Any]:
     """Return (array, offset) -> a vector of a contiguous array of the same or of smaller numbers,
-    unchecked when compiled; `align` is in bytes.
+    unchecked when compiled.
     """
 
     def load(array: Any, offset: Any) -> Any:
@@ -125,28 +127,20 @@ def loads(kind: Any, align: int) -> Callable[..., Any]:
         return array[offset : offset + size // array.itemsize].copy().view(kind.number.name)
 
     @instruction(load, lambda array, offset: kind(array, int64))
-    def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address = vector_address(context, builder, kind.vector, signature, arguments)
-        return builder.load(address, align=align)
+    def lower(builder: Any, array: Any, offset: Any) -> Any:
+        return builder.load(array.address(offset, kind.vector), align=1)
 
     return load
 
 
-def stores(align: int) -> Callable[..., Any]:
-    """Return what writes (array, offset, vector) a vector of any type into a contiguous array,
-    unchecked when compiled; `align` is in bytes.
-    """
+def store_vector(array: Any, offset: Any, vector: Any) -> None:
+    """Write a vector of any type into a contiguous array, unchecked when compiled."""
+    array[offset : offset + len(vector)] = vector
 
-    def store(array: Any, offset: Any, vector: Any) -> None:
-        array[offset : offset + len(vector)] = vector
 
-    @instruction(store, lambda array, offset, vector: void(array, int64, vector))
-    def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> None:
-        vector = signature.args[2].vector
-        address = vector_address(context, builder, vector, signature, arguments)
-        builder.store(arguments[2], address, align=align)
-
-    return store
+@instruction(store_vector, lambda array, offset, vector: void(array, int64, vector))
+def _store_vector(builder: Any, array: Any, offset: Any, vector: Any) -> None:
+    builder.store(vector, array.address(offset, vector.type), align=1)
 
 
 def spreads(kind: Any) -> Callable[..., Any]:
@@ -158,9 +152,8 @@ def spreads(kind: Any) -> Callable[..., Any]:
         return np.full(kind.vector.count, array[offset])
 
     @instruction(spread, lambda array, offset: kind(array, int64))
-    def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address = element_address(context, builder, signature.args[0], *arguments)
-        return everywhere(builder, kind.vector, builder.load(address))
+    def lower(builder: Any, array: Any, offset: Any) -> Any:
+        return everywhere(builder, kind.vector, builder.load(array.address(offset)))
 
     return spread
 
@@ -172,7 +165,7 @@ def splats(kind: Any) -> Callable[..., Any]:
         return np.full(kind.vector.count, x, kind.number.name)
 
     @instruction(splat, lambda x: kind(kind.number))
-    def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return everywhere(builder, kind.vector, arguments[0])
+    def lower(builder: Any, x: Any) -> Any:
+        return everywhere(builder, kind.vector, x)
 
     return splat

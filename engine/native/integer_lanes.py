@@ -21,8 +21,7 @@ from engine.native.instructions import (
     loads,
     lower_operators,
     splats,
-    stores,
-    vector_address,
+    store_vector,
     vector_type,
 )
 from engine.native.target import target_has
@@ -46,12 +45,12 @@ _ints = vector_type("Ints", _INT_VECTOR, int32)
 
 
 # Of contiguous int16 [n], from an offset on: 32 or 128 numbers. They support + - *.
-load_shorts = loads(_shorts, align=1)
-load_short_block = loads(_short_block, align=1)
-store_shorts = stores(align=1)
+load_shorts = loads(_shorts)
+load_short_block = loads(_short_block)
+store_shorts = store_vector
 # 16 numbers of contiguous int32 [n], or 64 bytes of int8: operands of `dot_bytes`.
-load_ints = loads(_ints, align=1)
-store_ints = stores(align=1)
+load_ints = loads(_ints)
+store_ints = store_vector
 
 
 def store_low_bytes(array, offset, shorts):
@@ -62,10 +61,9 @@ def store_low_bytes(array, offset, shorts):
 
 
 @instruction(store_low_bytes, lambda array, offset, shorts: void(array, int64, _shorts))
-def _store_low_bytes(context, builder, signature, arguments):
-    low = builder.trunc(arguments[2], _BYTE_VECTOR)
-    address = vector_address(context, builder, _BYTE_VECTOR, signature, arguments)
-    builder.store(low, address, align=1)
+def _store_low_bytes(builder, array, offset, shorts):
+    low = builder.trunc(shorts, _BYTE_VECTOR)
+    builder.store(low, array.address(offset, _BYTE_VECTOR), align=1)
 
 
 splat_int = splats(_ints)
@@ -78,8 +76,7 @@ def clip_shorts(shorts, most):
 
 
 @instruction(clip_shorts, lambda shorts, most: _shorts(_shorts, _shorts))
-def _clip_shorts(context, builder, signature, arguments):
-    x, most = arguments
+def _clip_shorts(builder, x, most):
     least = ir.Constant(_SHORT_VECTOR, [0] * SHORTS)
     x = builder.select(builder.icmp_signed(">", x, least), x, least)
     return builder.select(builder.icmp_signed("<", x, most), x, most)
@@ -91,9 +88,9 @@ def clipped_product(first, second):
 
 
 @instruction(clipped_product, lambda first, second: _shorts(_shorts, _shorts))
-def _clipped_product(context, builder, signature, arguments):
+def _clipped_product(builder, *factors):
     most = ir.Constant(_SHORT_VECTOR, [127] * SHORTS)
-    clipped = (_clip_shorts(context, builder, signature, (x, most)) for x in arguments)
+    clipped = (_clip_shorts(builder, x, most) for x in factors)
     return builder.lshr(builder.mul(*clipped), ir.Constant(_SHORT_VECTOR, [7] * SHORTS))
 
 
@@ -103,13 +100,13 @@ def rounded_product(first, second):
 
 
 @instruction(rounded_product, lambda first, second: _shorts(_shorts, _shorts))
-def _rounded_product(context, builder, signature, arguments):
+def _rounded_product(builder, *factors):
     wide = ir.VectorType(_I32, SHORTS)
-    product = builder.mul(*(builder.sext(x, wide) for x in arguments))
+    product = builder.mul(*(builder.sext(x, wide) for x in factors))
     high = builder.trunc(builder.ashr(product, ir.Constant(wide, [16] * SHORTS)), _SHORT_VECTOR)
     # The low half's own first bit says where to round: with that, LLVM needs no product of 32 bits.
     return builder.add(
-        high, builder.lshr(builder.mul(*arguments), ir.Constant(_SHORT_VECTOR, [15] * SHORTS))
+        high, builder.lshr(builder.mul(*factors), ir.Constant(_SHORT_VECTOR, [15] * SHORTS))
     )
 
 
@@ -119,8 +116,8 @@ def sum_ints(ints):
 
 
 @instruction(sum_ints, lambda ints: int32(_ints))
-def _sum_ints(context, builder, signature, arguments):
-    return call(builder, "llvm.vector.reduce.add.v16i32", _I32, *arguments)
+def _sum_ints(builder, ints):
+    return call(builder, "llvm.vector.reduce.add.v16i32", _I32, ints)
 
 
 def dot_bytes(total, unsigned_bytes, signed_bytes):
@@ -133,12 +130,11 @@ def dot_bytes(total, unsigned_bytes, signed_bytes):
     return total + products.reshape(INTS, 4).sum(axis=1, dtype=np.int32)
 
 
-def _dot_by_instruction(context, builder, signature, arguments):
-    return call(builder, "llvm.x86.avx512.vpdpbusd.512", _INT_VECTOR, *arguments)
+def _dot_by_instruction(builder, *operands):
+    return call(builder, "llvm.x86.avx512.vpdpbusd.512", _INT_VECTOR, *operands)
 
 
-def _dot_by_pairs(context, builder, signature, arguments):
-    total, *bytes_ = arguments
+def _dot_by_pairs(builder, total, *bytes_):
     half, shorts = ir.VectorType(_I32, INTS // 2), ir.VectorType(_I16, INTS)
     unit_vector = ir.Constant(shorts, [1] * INTS)
     sums = []
@@ -154,8 +150,7 @@ def _dot_by_pairs(context, builder, signature, arguments):
     )
 
 
-def _dot_by_products(context, builder, signature, arguments):
-    total, *bytes_ = arguments
+def _dot_by_products(builder, total, *bytes_):
     eight, sixteen = ir.Constant(_SHORT_VECTOR, [8] * SHORTS), ir.Constant(_INT_VECTOR, [16] * INTS)
     unsigned, signed = (builder.bitcast(x, _SHORT_VECTOR) for x in bytes_)
     even = builder.and_(unsigned, ir.Constant(_SHORT_VECTOR, [255] * SHORTS))

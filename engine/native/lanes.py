@@ -13,8 +13,17 @@ import numpy as np
 from llvmlite import ir
 from numba.types import float32, int64, void
 
-from engine.native import instructions
-from engine.native.instructions import instruction
+from engine.native.instructions import (
+    call,
+    everywhere,
+    instruction,
+    loads,
+    lower_operators,
+    splats,
+    spreads,
+    store_vector,
+    vector_type,
+)
 from engine.native.target import target_has
 
 LANES = 16
@@ -23,20 +32,20 @@ _VECTOR = ir.VectorType(ir.FloatType(), LANES)
 _MASK = ir.VectorType(ir.IntType(1), LANES)
 _ALIGNMENT = ir.Constant(ir.IntType(32), 4)  # in bytes, of what a part is loaded from
 
-_lanes = instructions.vector_type("Lanes", _VECTOR, float32)
-_floats_32 = instructions.vector_type("Floats32", ir.VectorType(ir.FloatType(), 32), float32)
-_floats_64 = instructions.vector_type("Floats64", ir.VectorType(ir.FloatType(), 64), float32)
+_lanes = vector_type("Lanes", _VECTOR, float32)
+_floats_32 = vector_type("Floats32", ir.VectorType(ir.FloatType(), 32), float32)
+_floats_64 = vector_type("Floats64", ir.VectorType(ir.FloatType(), 64), float32)
 
 
 # ---- what kernels call: plain Python, and below it the code that it is compiled to ---------------
 
 
 # Of contiguous float32 [n], from an offset on. They support + - * /.
-load = instructions.loads(_lanes, align=4)
-load_32 = instructions.loads(_floats_32, align=4)
-load_64 = instructions.loads(_floats_64, align=4)
+load = loads(_lanes)
+load_32 = loads(_floats_32)
+load_64 = loads(_floats_64)
 # 16, 32 or 64 floats.
-store = instructions.stores(align=4)
+store = store_vector
 
 
 def load_part(array, offset, count, default):
@@ -47,11 +56,13 @@ def load_part(array, offset, count, default):
 
 
 @instruction(load_part, lambda array, offset, count, default: _lanes(array, int64, int64, _lanes))
-def _load_part(context, builder, signature, arguments):
-    place = instructions.vector_address(context, builder, _VECTOR, signature, arguments)
-    mask = _first(builder, arguments[2])
+def _load_part(builder, array, offset, count, default):
+    return _load_masked(builder, array.address(offset, _VECTOR), _first(builder, count), default)
+
+
+def _load_masked(builder, address, mask, default):
     name = f"llvm.masked.load.v{LANES}f32.p0"
-    return instructions.call(builder, name, _VECTOR, place, _ALIGNMENT, mask, arguments[3])
+    return call(builder, name, _VECTOR, address, _ALIGNMENT, mask, default)
 
 
 def store_part(array, offset, lanes, count):
@@ -60,17 +71,19 @@ def store_part(array, offset, lanes, count):
 
 
 @instruction(store_part, lambda array, offset, lanes, count: void(array, int64, _lanes, int64))
-def _store_part(context, builder, signature, arguments):
-    place = instructions.vector_address(context, builder, _VECTOR, signature, arguments)
-    mask = _first(builder, arguments[3])
+def _store_part(builder, array, offset, lanes, count):
+    _store_masked(builder, lanes, array.address(offset, _VECTOR), _first(builder, count))
+
+
+def _store_masked(builder, lanes, address, mask):
     name = f"llvm.masked.store.v{LANES}f32.p0"
-    instructions.call(builder, name, ir.VoidType(), arguments[2], place, _ALIGNMENT, mask)
+    call(builder, name, ir.VoidType(), lanes, address, _ALIGNMENT, mask)
 
 
 def _first(builder, count):
     """Return a mask of the first `count` lanes."""
     integers = ir.VectorType(ir.IntType(32), LANES)
-    limit = instructions.everywhere(builder, integers, builder.trunc(count, ir.IntType(32)))
+    limit = everywhere(builder, integers, builder.trunc(count, ir.IntType(32)))
     return builder.icmp_signed("<", ir.Constant(integers, list(range(LANES))), limit)
 
 
@@ -89,15 +102,12 @@ def turn_block(array, offset, rank, height, width, into, to, pitch):
         array, int64, int64, int64, int64, into, int64, int64
     ),
 )
-def _turn_block(context, builder, signature, arguments):
-    array, offset, rank, height, width, into, to, pitch = arguments
+def _turn_block(builder, array, offset, rank, height, width, into, to, pitch):
     empty = ir.Constant(_VECTOR, [0.0] * LANES)
     row_mask, column_mask = _first(builder, width), _first(builder, height)
     rows = []
     for place, mask in _places(builder, offset, rank, height, row_mask):
-        address = _address(context, builder, signature.args[0], array, place)
-        name = f"llvm.masked.load.v{LANES}f32.p0"
-        rows.append(instructions.call(builder, name, _VECTOR, address, _ALIGNMENT, mask, empty))
+        rows.append(_load_masked(builder, array.address(place, _VECTOR), mask, empty))
     for distance in (8, 4, 2, 1):  # blocks of so many rows and columns change places
         for row in range(LANES):
             if not row & distance:
@@ -106,9 +116,7 @@ def _turn_block(context, builder, signature, arguments):
     for row, (place, mask) in zip(
         rows, _places(builder, to, pitch, width, column_mask), strict=True
     ):
-        address = _address(context, builder, signature.args[5], into, place)
-        name = f"llvm.masked.store.v{LANES}f32.p0"
-        instructions.call(builder, name, ir.VoidType(), row, address, _ALIGNMENT, mask)
+        _store_masked(builder, row, into.address(place, _VECTOR), mask)
 
 
 def _places(builder, first, step, count, mask):
@@ -119,11 +127,6 @@ def _places(builder, first, step, count, mask):
         is_there = builder.icmp_signed("<", ir.Constant(ir.IntType(64), row), count)
         yield place, builder.select(is_there, mask, none)
         place = builder.add(place, step)
-
-
-def _address(context, builder, kind, array, place):
-    address = instructions.element_address(context, builder, kind, array, place)
-    return builder.bitcast(address, _VECTOR.as_pointer())
 
 
 def _exchanged(builder, first, second, distance):
@@ -140,10 +143,8 @@ def number_at(array, offset):
 
 
 @instruction(number_at, lambda array, offset: float32(array, int64))
-def _number_at(context, builder, signature, arguments):
-    return builder.load(
-        instructions.element_address(context, builder, signature.args[0], *arguments)
-    )
+def _number_at(builder, array, offset):
+    return builder.load(array.address(offset))
 
 
 def set_number(array, offset, number):
@@ -152,17 +153,16 @@ def set_number(array, offset, number):
 
 
 @instruction(set_number, lambda array, offset, number: void(array, int64, float32))
-def _set_number(context, builder, signature, arguments):
-    address = instructions.element_address(context, builder, signature.args[0], *arguments[:2])
-    builder.store(arguments[2], address)
+def _set_number(builder, array, offset, number):
+    builder.store(number, array.address(offset))
 
 
-splat = instructions.splats(_lanes)
-splat_32 = instructions.splats(_floats_32)
-splat_64 = instructions.splats(_floats_64)
-spread = instructions.spreads(_lanes)
-spread_32 = instructions.spreads(_floats_32)
-spread_64 = instructions.spreads(_floats_64)
+splat = splats(_lanes)
+splat_32 = splats(_floats_32)
+splat_64 = splats(_floats_64)
+spread = spreads(_lanes)
+spread_32 = spreads(_floats_32)
+spread_64 = spreads(_floats_64)
 
 
 def relu(lanes):
@@ -175,9 +175,9 @@ def _zeros(value):
 
 
 @instruction(relu, lambda lanes: lanes(lanes))
-def _relu(context, builder, signature, arguments):
-    zero = _zeros(arguments[0])
-    return builder.select(builder.fcmp_ordered("<", arguments[0], zero), zero, arguments[0])
+def _relu(builder, lanes):
+    zero = _zeros(lanes)
+    return builder.select(builder.fcmp_ordered("<", lanes, zero), zero, lanes)
 
 
 def complement(lanes):
@@ -186,9 +186,9 @@ def complement(lanes):
 
 
 @instruction(complement, lambda lanes: lanes(lanes))
-def _complement(context, builder, signature, arguments):
-    (x,) = arguments
-    return builder.fsub(ir.Constant(x.type, [1.0] * x.type.count), x, flags=("contract",))
+def _complement(builder, lanes):
+    ones = ir.Constant(lanes.type, [1.0] * lanes.type.count)
+    return builder.fsub(ones, lanes, flags=("contract",))
 
 
 def lane_sum(lanes):
@@ -199,8 +199,7 @@ def lane_sum(lanes):
 
 
 @instruction(lane_sum, lambda lanes: float32(_lanes))
-def _lane_sum(context, builder, signature, arguments):
-    total = arguments[0]
+def _lane_sum(builder, total):
     width = LANES
     while width > 1:  # fold the upper half onto the lower: a fixed tree, so the bits never vary
         width //= 2
@@ -219,8 +218,8 @@ def minimum(lanes, limit):
 
 
 @instruction(minimum, lambda lanes, limit: _lanes(_lanes, _lanes))
-def _minimum(context, builder, signature, arguments):
-    return builder.select(builder.fcmp_ordered("<", *arguments), *arguments)
+def _minimum(builder, lanes, limit):
+    return builder.select(builder.fcmp_ordered("<", lanes, limit), lanes, limit)
 
 
 def maximum(lanes, second):
@@ -229,8 +228,7 @@ def maximum(lanes, second):
 
 
 @instruction(maximum, lambda lanes, second: _lanes(_lanes, _lanes))
-def _maximum(context, builder, signature, arguments):
-    first, second = arguments
+def _maximum(builder, first, second):
     larger = builder.select(builder.fcmp_ordered(">", first, second), first, second)
     return builder.select(builder.fcmp_unordered("uno", first, first), first, larger)
 
@@ -241,8 +239,8 @@ def square_root(lanes):
 
 
 @instruction(square_root, lambda lanes: _lanes(_lanes))
-def _square_root(context, builder, signature, arguments):
-    return instructions.call(builder, f"llvm.sqrt.v{LANES}f32", _VECTOR, *arguments)
+def _square_root(builder, lanes):
+    return call(builder, f"llvm.sqrt.v{LANES}f32", _VECTOR, lanes)
 
 
 def scale_by_power(lanes, shifted):
@@ -255,7 +253,7 @@ def scale_by_power(lanes, shifted):
 
 
 @instruction(scale_by_power, lambda lanes, shifted: _lanes(_lanes, _lanes))
-def _scale_by_power(context, builder, signature, arguments):
+def _scale_by_power(builder, *arguments):
     integers = ir.VectorType(ir.IntType(32), LANES)
     bits, power = (builder.bitcast(argument, integers) for argument in arguments)
     return builder.bitcast(
@@ -269,9 +267,9 @@ def where_positive(sign, lanes):
 
 
 @instruction(where_positive, lambda sign, lanes: lanes(lanes, lanes))
-def _where_positive(context, builder, signature, arguments):
-    zero = _zeros(arguments[0])
-    return builder.select(builder.fcmp_ordered(">", arguments[0], zero), arguments[1], zero)
+def _where_positive(builder, sign, lanes):
+    zero = _zeros(sign)
+    return builder.select(builder.fcmp_ordered(">", sign, zero), lanes, zero)
 
 
 def choose(sign, lanes, alternative):
@@ -280,9 +278,9 @@ def choose(sign, lanes, alternative):
 
 
 @instruction(choose, lambda sign, lanes, alternative: _lanes(_lanes, _lanes, _lanes))
-def _choose(context, builder, signature, arguments):
-    is_positive = builder.fcmp_ordered(">", arguments[0], _zeros(arguments[0]))
-    return builder.select(is_positive, *arguments[1:])
+def _choose(builder, sign, lanes, alternative):
+    is_positive = builder.fcmp_ordered(">", sign, _zeros(sign))
+    return builder.select(is_positive, lanes, alternative)
 
 
 _OPERATORS = {
@@ -292,4 +290,4 @@ _OPERATORS = {
     operator.truediv: "fdiv",
 }
 for _kind in (_lanes, _floats_32, _floats_64):
-    instructions.lower_operators(_kind, _OPERATORS, flags=("contract",))
+    lower_operators(_kind, _OPERATORS, flags=("contract",))

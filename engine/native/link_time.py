@@ -49,6 +49,9 @@ class _KernelLibrary(JITCodeLibrary):
     def create_ir_module(self, name: str) -> Any:
         return count_from_front(super().create_ir_module(name))
 
+    def _optimize_functions(self, ll_module: Any) -> None:
+        ll_module.data_layout = self._codegen._data_layout
+
 
 class PartLibrary(_KernelLibrary):
     """A callee's translation, of which nothing is optimised but its variables, without machine
@@ -62,9 +65,6 @@ class PartLibrary(_KernelLibrary):
         passes.add_global_dead_code_eliminate_pass()
         passes.run(self._final_module, self._codegen._pass_builder())
         self._finalized = True
-
-    def _optimize_functions(self, ll_module: Any) -> None:
-        ll_module.data_layout = self._codegen._data_layout
 
     def _get_module_for_linking(self) -> Any:
         """All that this callee reaches in one module, for a caller that is no kernel of ours."""
@@ -87,9 +87,6 @@ class _WholeLibrary(_KernelLibrary):
 
     _linking_libraries: list[Any]
     _shared_module: Any
-
-    def _optimize_functions(self, ll_module: Any) -> None:
-        ll_module.data_layout = self._codegen._data_layout
 
     def finalize(self) -> None:
         self.parts = 0  # how many callees it has, directly or not

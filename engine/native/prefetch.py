@@ -3,7 +3,7 @@
 from llvmlite import ir
 from numba.types import int64, void
 
-from engine.native.instructions import call, element_address, instruction
+from engine.native.instructions import call, instruction
 
 _NUMBER = ir.IntType(32)
 _READ = _NUMBER(0)
@@ -18,7 +18,6 @@ def prefetch(array, index):
 
 
 @instruction(prefetch, lambda array, index: void(array, int64))
-def _prefetch(context, builder, signature, arguments):
-    address = element_address(context, builder, signature.args[0], *arguments)
-    pointer = builder.bitcast(address, ir.IntType(8).as_pointer())
+def _prefetch(builder, array, index):
+    pointer = builder.bitcast(array.address(index), ir.IntType(8).as_pointer())
     call(builder, "llvm.prefetch.p0", ir.VoidType(), pointer, _READ, _KEEP, _DATA)
