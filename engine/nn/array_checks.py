@@ -1,6 +1,6 @@
 """Arrays as layers take them: their forms, errors for those that do not fit, and their rows."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -114,20 +114,38 @@ def copy_tensors(source: Mapping[str, Array], target: Mapping[str, Array]) -> No
         target[name][...] = backend_of(target[name]).asarray(array)
 
 
+def mapped(function: Callable[[Any], Any], value: Any) -> Any:
+    """Return what a function makes of a value, or of each in tuples and dicts."""
+    if isinstance(value, tuple):
+        return tuple(mapped(function, part) for part in value)
+    if isinstance(value, dict):
+        return {name: mapped(function, part) for name, part in value.items()}
+    return function(value)
+
+
+def leaves(value: Any) -> list[Any]:
+    """Return the arrays in tuples and dicts, in order."""
+    if isinstance(value, dict):
+        value = tuple(value.values())
+    if not isinstance(value, tuple):
+        return [value]
+    return [array for part in value for array in leaves(part)]
+
+
 def rows_of(x: Any, rows: Any) -> Any:
     """Return rows of an array, or of each in a tuple or dict, memory-mapped or not; `rows` is a
     slice or row numbers.
     """
-    if type(x) is np.ndarray:
-        return x[rows]
-    if isinstance(x, tuple):
-        return tuple(rows_of(array, rows) for array in x)
-    if isinstance(x, dict):
-        return {name: rows_of(array, rows) for name, array in x.items()}
-    if x is None:
-        return None
-    chosen = x[rows if isinstance(rows, slice) else backend_of(x).asarray(rows)]
-    return np.asarray(chosen) if isinstance(chosen, np.memmap) else chosen
+
+    def chosen(array):
+        if type(array) is np.ndarray:
+            return array[rows]
+        if array is None:
+            return None
+        part = array[rows if isinstance(rows, slice) else backend_of(array).asarray(rows)]
+        return np.asarray(part) if isinstance(part, np.memmap) else part
+
+    return mapped(chosen, x)
 
 
 def joined_rows(outputs: list[Any]) -> Any:

@@ -32,6 +32,7 @@ from engine.nn.array_checks import (
     check_gradient,
     is_array,
     joined_rows,
+    mapped,
     rows_of,
 )
 from engine.nn.base_names import check_attribute, check_class
@@ -188,18 +189,17 @@ class Layer(Module):
         Whole numbers keep their dtype: only their meaning (indices, pixels) can tell how to cast
         them.
         """
-        if isinstance(x, tuple):
-            return tuple(self.prepared(part) for part in x)
-        if isinstance(x, dict):
-            return {name: self.prepared(part) for name, part in x.items()}
         parameter = self.first_parameter()
-        if parameter is None or not is_array(x):
+        if parameter is None:
             return x
-        dtype = parameter.dtype if x.dtype.kind == "f" else x.dtype
-        x = x if x.dtype == dtype else x.astype(dtype)
-        if (backend := backend_of(parameter)) is backend_of(x):
-            return x
-        return backend.asarray(x)
+
+        def placed(array):
+            if not is_array(array):
+                return array
+            dtype = parameter.dtype if array.dtype.kind == "f" else array.dtype
+            return backend_of(parameter).asarray(array, dtype)
+
+        return mapped(placed, x)
 
     # ---- description -----------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from engine.backend import to_numpy
 from engine.errors import ConfigError, ShapeError
-from engine.nn.array_checks import copies
+from engine.nn.array_checks import copies, leaves, mapped
 from engine.nn.layer import Layer
 
 STEP = 1e-6
@@ -216,24 +216,6 @@ def floats_as(dtype: Any, x: Any) -> Any:
 
 def _here(value: Any) -> Any:
     return to_numpy(value) if hasattr(value, "dtype") else value
-
-
-def mapped(function: Callable[[Any], Any], value: Any) -> Any:
-    """Return what a function makes of a value, or of each in tuples and dicts."""
-    if isinstance(value, tuple):
-        return tuple(mapped(function, part) for part in value)
-    if isinstance(value, dict):
-        return {name: mapped(function, part) for name, part in value.items()}
-    return function(value)
-
-
-def leaves(value: Any) -> list[Any]:
-    """Return the arrays in tuples and dicts, in order."""
-    if isinstance(value, dict):
-        value = tuple(value.values())
-    if not isinstance(value, tuple):
-        return [value]
-    return [array for part in value for array in leaves(part)]
 
 
 def named_parts(value: Any, name: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import numpy as np
 from engine.backend import to_numpy
 from engine.errors import ConfigError, ShapeError
 from engine.files.atomic import write_file
+from engine.nn.array_checks import leaves, mapped
 from engine.nn.layer import Layer
 from engine.nn.numeric import floats_as, named_parts
 from engine.nn.onnx_layers import Graph
@@ -37,7 +38,7 @@ def save_onnx(
     graph = Graph()
     x = floats_as(np.float32, x)
     options = {} if mask is None else {"mask": to_numpy(mask)}
-    graph.examples = _named(x, options)
+    graph.examples = named_parts(x, "x") | options
     _check_free(graph.examples.values(), free)
     inputs = {
         name: tensor_type(array.dtype, _sides(name, array, free))
@@ -52,10 +53,6 @@ def save_onnx(
         name: (results[name], tensor_type(array.dtype, dims[name])) for name, array in shown.items()
     }
     write_file(Path(path), graph.model(inputs, outputs))
-
-
-def _named(x: Any, options: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return named_parts(x, "x") | options
 
 
 def _check_free(inputs: Iterable[np.ndarray], free: Collection[int]) -> None:
@@ -79,7 +76,7 @@ def _outputs(
     """Return the outputs for the example, and their sides: names of those that change with a free
     axis of the inputs.
     """
-    inputs = _named(x, options)
+    inputs = named_parts(x, "x") | options
     shown = named_parts(model(x, **options), "y")
     dims = {name: _sides(name, array, {0} & {*free}) for name, array in shown.items()}
     for axis in sorted({*free} - {0}):
@@ -110,16 +107,16 @@ def _at_other_length(
 
     Raises ShapeError for a model that takes no other length.
     """
-    every = _named(x, options).values()
+    every = leaves((x, options))
     can_halve = all(array.shape[axis] > 1 for array in every if array.ndim > axis)
     lengths = [False]
     if can_halve:
         lengths.append(True)
     for halves in lengths:
         resized = _resized(x, axis, halves)
-        further = {name: _resized(array, axis, halves) for name, array in options.items()}
+        further = _resized(options, axis, halves)
         try:
-            return _named(resized, further), named_parts(model(resized, **further), "y")
+            return named_parts(resized, "x") | further, named_parts(model(resized, **further), "y")
         except ShapeError as error:
             refused = error
     raise ShapeError(f"ONNX: the model takes no other length of axis {axis}: {refused}")
@@ -127,11 +124,15 @@ def _at_other_length(
 
 def _resized(x: Any, axis: int, halves: bool) -> Any:
     """Return an array, or a tuple of arrays, half or twice as long along an axis."""
-    if isinstance(x, tuple):
-        return tuple(_resized(part, axis, halves) for part in x)
-    if x.ndim <= axis:
-        return x
-    return np.array_split(x, 2, axis)[0] if halves else np.concatenate([x, x], axis)
+
+    def resized(array):
+        if array.ndim <= axis:
+            return array
+        if halves:
+            return np.array_split(array, 2, axis)[0]
+        return np.concatenate([array, array], axis)
+
+    return mapped(resized, x)
 
 
 def _sides(name: str, array: np.ndarray, free: Collection[int]) -> list[int | str]:

@@ -32,7 +32,7 @@ _SQUARED = {"squared_relu": "relu", "squared_clipped_relu": "clipped_relu"}
 # By the number of gates, their order.
 _RECURRENT = {1: ("RNN", [0]), 3: ("GRU", [1, 0, 2]), 4: ("LSTM", [0, 2, 1, 3])}
 _FAR = np.iinfo(np.int64).max  # behind the end of any axis
-_FAR_BELOW_ZERO = np.array(np.finfo(np.float32).min)
+_FAR_BELOW_ZERO = np.finfo(np.float32).min
 
 
 # Layers that are few nodes: graph, layer and the name of the input -> the name of the result.
@@ -54,8 +54,6 @@ _SHORT: dict[str, Callable[[Any, Any, str], str]] = {
     "global_max_pool": lambda graph, layer, x: graph.node(
         "Flatten", graph.node("GlobalMaxPool", x)
     ),
-    "prelu": lambda graph, layer, x: graph.sloped(layer, x),
-    "group_norm": lambda graph, layer, x: graph.scaled_groups(layer, x),
     "layer_norm": lambda graph, layer, x: graph.node(
         "LayerNormalization", x, *layer.params.values(), epsilon=layer.epsilon
     ),
@@ -132,7 +130,7 @@ class Graph(Nodes):
             kind = "ConvTranspose"
             further["output_padding"] = layer.more[-layer.axes :]
         if mask is not None and layer.axes == 1:
-            x = self.node("Where", self.node("Unsqueeze", mask, np.array([1])), x, np.array(0.0))
+            x = self.node("Where", self.node("Unsqueeze", mask, [1]), x, 0.0)
         return self.windows(kind, x, layer, **further)
 
     _conv1d = _conv2d = _conv_transpose1d = _conv_transpose2d = _convolution
@@ -144,7 +142,7 @@ class Graph(Nodes):
             kind, attributes = _ACTIVATIONS[function]
             return self.node(kind, x, **attributes | further)
         if function in _CLIPPED:
-            return self.node("Clip", x, np.array(0.0), np.array(_CLIPPED[function]))
+            return self.node("Clip", x, 0.0, _CLIPPED[function])
         if function in _SQUARED:
             return self.node("Mul", *[self.activated(x, _SQUARED[function])] * 2)
         return self.node("Mul", x, self.node("Sigmoid", x))  # swish
@@ -161,7 +159,7 @@ class Graph(Nodes):
             return None
         if not isinstance(layer, nn.Embedding):
             raise _refused(layer)
-        return self.node("Not", self.node("Equal", self._tokens(x), np.array(layer.padding_idx)))
+        return self.node("Not", self.node("Equal", self.cast(x, np.int64), layer.padding_idx))
 
     def mask_behind(self, layer: Layer, mask: str | None) -> str | None:
         """Add the mask behind a layer, if it is another one."""
@@ -178,8 +176,7 @@ class Graph(Nodes):
                 return mask
             first = layer.first_needed
             if first >= 0 and not getattr(layer, "ceil", False):
-                every = ([first], [_FAR], [1], [layer.geometry.stride[1]])
-                return self.node("Slice", mask, *map(np.array, every))
+                return self.node("Slice", mask, [first], [_FAR], [1], [layer.geometry.stride[1]])
         raise ConfigError(f"ONNX has no mask behind {layer!r}")
 
     # ---- containers ------------------------------------------------------------------------------
@@ -227,7 +224,7 @@ class Graph(Nodes):
         y = self.node("BatchNormalization", x, *arrays, epsilon=layer.epsilon)
         return self.activated(y, "relu") if layer.relu else y
 
-    def scaled_groups(self, layer: nn.GroupNorm, x: str) -> str:
+    def _group_norm(self, layer: nn.GroupNorm, x: str) -> str:
         """Add a group norm: an instance norm of groups, then a scale and a shift of channels."""
         units = np.ones(layer.groups), np.zeros(layer.groups)
         groups = self.reshaped(x, 0, layer.groups, -1)
@@ -237,14 +234,14 @@ class Graph(Nodes):
         gamma, beta = (array.reshape(-1, *[1] * sides) for array in layer.params.values())
         return self.node("Add", self.node("Mul", h, gamma), beta)
 
-    def sloped(self, layer: nn.PReLU, x: str) -> str:
+    def _prelu(self, layer: nn.PReLU, x: str) -> str:
         """Add a leaky ReLU with the slopes of channels."""
         sides = self.examples[x].ndim - 2 if x in self.examples else 2
         return self.node("PRelu", x, layer.params["alpha"].reshape(-1, *[1] * sides))
 
     def _rms_norm(self, layer: nn.RMSNorm, x: str) -> str:
-        square = self.node("ReduceMean", self.node("Mul", x, x), np.array([-1]))
-        root = self.node("Sqrt", self.node("Add", square, np.array(layer.epsilon)))
+        square = self.node("ReduceMean", self.node("Mul", x, x), [-1])
+        root = self.node("Sqrt", self.node("Add", square, layer.epsilon))
         return self.node("Mul", self.node("Div", x, root), layer.params["gamma"])
 
     def _upsample(self, layer: nn.Upsample, x: str) -> str:
@@ -254,24 +251,19 @@ class Graph(Nodes):
         form: dict[str, Any] = {"mode": layer.mode, "coordinate_transformation_mode": places}
         if layer.mode == "nearest":
             form |= {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-        return self.node("Resize", x, "", np.array([1.0, 1.0, *scales]), **form)
+        return self.node("Resize", x, "", [1.0, 1.0, *scales], **form)
 
     # ---- sequences -------------------------------------------------------------------------------
-
-    def _tokens(self, x: str) -> str:
-        return self.cast(x, np.int64)
 
     def _embedding(self, layer: nn.Embedding, x: str) -> str:
         weight = layer.params["weight"].copy()
         if layer.padding_idx is not None:
             weight[layer.padding_idx] = 0
-        return self.node("Gather", weight, self._tokens(x))
+        return self.node("Gather", weight, self.cast(x, np.int64))
 
     def _position_embedding(self, layer: nn.PositionEmbedding, x: str) -> str:
         places = self.node("Shape", x, start=1, end=2)
-        return self.node(
-            "Add", x, self.node("Slice", layer.params["weight"], np.array([0]), places)
-        )
+        return self.node("Add", x, self.node("Slice", layer.params["weight"], [0], places))
 
     def _bidirectional(self, layer: nn.Bidirectional, x: str, mask: str | None = None) -> str:
         return self.node(
@@ -282,19 +274,18 @@ class Graph(Nodes):
         if mask is not None:
             raise ConfigError(f"ONNX has no {type(layer).__name__} that a mask passes over")
         x, *start = x if isinstance(x, tuple) else (x,)
-        states = [self.node("Unsqueeze", state, np.array([0])) for state in start]  # [1, B, H]
+        states = [self.node("Unsqueeze", state, [0]) for state in start]  # [1, B, H]
         if not start:
-            one_row = np.array([1])
-            batch = self.node("Concat", one_row, self.node("Shape", x, end=1), one_row, axis=0)
+            batch = self.node("Concat", [1], self.node("Shape", x, end=1), [1], axis=0)
             states = [self.node("Expand", np.zeros((1, 1, layer.hidden)), batch)] * layer.states
         by_time = self.node("Transpose", x, perm=[1, 0, 2])
         way = "reverse" if layer.reverse else "forward"
         y, *states = self._steps(layer, by_time, states, way)
-        ends = tuple(self.node("Squeeze", state, np.array([0])) for state in states)
+        ends = tuple(self.node("Squeeze", state, [0]) for state in states)
         if layer.last:
             y = ends[0]
         else:
-            y = self.node("Transpose", self.node("Squeeze", y, np.array([1])), perm=[1, 0, 2])
+            y = self.node("Transpose", self.node("Squeeze", y, [1]), perm=[1, 0, 2])
         return (y, *ends) if layer.return_state else y
 
     _rnn = _gru = _lstm = _recurrent
@@ -357,7 +348,7 @@ class Graph(Nodes):
             scores = self.node("Where", mask, scores, _FAR_BELOW_ZERO)
         shares = self.node("Softmax", scores, axis=-1)
         for mask in allowed:  # a query that may attend to no key gets 0
-            shares = self.node("Where", mask, shares, np.array(0.0))
+            shares = self.node("Where", mask, shares, 0.0)
         return shares
 
     def _heads(self, layer: Any, name: str, x: str) -> str:
@@ -369,14 +360,14 @@ class Graph(Nodes):
 
     def _places(self, x: str) -> str:
         """Return the numbers of the places of a sequence."""
-        count = self.node("Gather", self.node("Shape", x), np.array(1))
-        return self.node("Range", np.array(0), count, np.array(1))
+        count = self.node("Gather", self.node("Shape", x), 1)
+        return self.node("Range", 0, count, 1)
 
     def _waves(self, x: str, features: int) -> tuple[str, str]:
         """Return cosine and sine of the angles of all places, [T, features / 2]."""
         places = self.cast(self._places(x), np.float32)
         speeds = LONGEST_TURN ** (np.arange(0, features, 2) / -features)
-        angles = self.node("Mul", self.node("Unsqueeze", places, np.array([1])), speeds)
+        angles = self.node("Mul", self.node("Unsqueeze", places, [1]), speeds)
         return self.node("Cos", angles), self.node("Sin", angles)
 
     def _rotated(self, x: str, waves: tuple[str, str]) -> str:
@@ -396,12 +387,10 @@ class Graph(Nodes):
         masks = []
         if mask is not None:
             has_queries = self.examples[mask].ndim == 3 if mask in self.examples else False
-            masks.append(self.node("Unsqueeze", mask, np.array([1] if has_queries else [1, 2])))
+            masks.append(self.node("Unsqueeze", mask, [1] if has_queries else [1, 2]))
         if causal:
             places = self._places(x)
-            masks.append(
-                self.node("LessOrEqual", places, self.node("Unsqueeze", places, np.array([1])))
-            )
+            masks.append(self.node("LessOrEqual", places, self.node("Unsqueeze", places, [1])))
         return masks
 
     def _encoder(self, layer: nn.Encoder, x: str, mask: str | None = None) -> str:

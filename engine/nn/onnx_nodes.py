@@ -35,10 +35,8 @@ class Nodes:
         self._helper = helper()
         self._numbers = itertools.count()
 
-    def node(
-        self, kind: str, *inputs: str | np.ndarray, outputs: int = 1, **attributes: Any
-    ) -> Any:
-        """Add a node; inputs are names of results, and arrays, which become weights.
+    def node(self, kind: str, *inputs: Any, outputs: int = 1, **attributes: Any) -> Any:
+        """Add a node; inputs are names of results, and arrays or numbers, which become weights.
 
         Returns the name of its result, or a tuple of names for several `outputs`. Attributes are
         whole numbers, floats, strings, and lists of whole numbers.
@@ -54,9 +52,10 @@ class Nodes:
         """Return a name that nothing else has; the dot keeps it apart from a head's."""
         return f"{kind}.{next(self._numbers)}"
 
-    def weight(self, array: np.ndarray) -> str:
+    def weight(self, numbers: Any) -> str:
         """Add an array, float32 or int64."""
-        array = np.asarray(array, np.int64 if array.dtype.kind == "i" else np.float32)
+        array = np.asarray(numbers)
+        array = array.astype(np.int64 if array.dtype.kind == "i" else np.float32)
         name = self.new_name("weight")
         kind = self._helper.np_dtype_to_tensor_dtype(array.dtype)
         data = array.tobytes()
@@ -68,14 +67,13 @@ class Nodes:
 
     def reshaped(self, x: str, *sides: int) -> str:
         """Reshape; a side of 0 stays as it is."""
-        return self.node("Reshape", x, np.array(sides))
+        return self.node("Reshape", x, sides)
 
     def times(self, x: str, factor: float) -> str:
-        return self.node("Mul", x, np.array(factor))
+        return self.node("Mul", x, factor)
 
     def part(self, x: str, part: slice, axis: int) -> str:
-        bounds = (part.start, part.stop, axis)
-        return self.node("Slice", x, *(np.array([bound]) for bound in bounds))
+        return self.node("Slice", x, [part.start], [part.stop], [axis])
 
     def product(self, x: str, weight: np.ndarray, bias: np.ndarray) -> str:
         return self.node("Add", self.node("MatMul", x, weight.T), bias)

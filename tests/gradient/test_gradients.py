@@ -16,8 +16,9 @@ from engine.network.tower.tower_model import RatedTower
 from engine.network.transformer.transformer_model import Transformer
 from engine.network.value.value_model import ValueNetwork
 from engine.nn import LOSSES, REGISTRY, Activation, Dense, Layer, gradient_check
+from engine.nn.array_checks import mapped
 from engine.nn.layers import ACTIVATIONS
-from engine.nn.numeric import TOLERANCE, mapped
+from engine.nn.numeric import TOLERANCE
 from tests.gradient.cases import CASES, arrays_in
 from tests.gradient.oracle_case import ORACLE_CASE
 from tests.unit.test_imports import MODULES
@@ -55,6 +56,7 @@ def test_every_layer_in_the_source_is_checked():
     assert unregistered == {
         "CustomWeights",
         "TablesLayer",
+        "NamedLayers",
         "Recurrent",
         "_Attention",
         "Block",

@@ -1,7 +1,6 @@
 """Branches that read the same input and meet again: their outputs are added, or joined along an axis."""
 
-from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
@@ -14,17 +13,18 @@ from engine.nn.layer import (
     Gradients,
     Layer,
     forward_part,
-    layer_from_config,
     register,
 )
-from engine.nn.layers.containers import named_layers
+from engine.nn.layers.containers import NamedLayers, named_layers
 from engine.nn.operations import operations_for
 
 
-class _Branches(Layer):
+class _Branches(NamedLayers):
     """Layers that all take the same input, under names as in Sequential; `Sequential()` passes it
     on as it is.
     """
+
+    group = "branches"
 
     def __init__(self, *unnamed: Layer, **named: Layer) -> None:
         self.branches = named_layers(type(self).__name__, unnamed, named)
@@ -68,18 +68,6 @@ class _Branches(Layer):
     def _shapes_differ(self, outputs: list[Array]) -> ShapeError:
         shapes = {name: list(y.shape) for name, y in zip(self.branches, outputs, strict=True)}
         return ShapeError(f"{type(self).__name__}: the branches do not fit together: {shapes}")
-
-    def config(self) -> dict[str, Any]:
-        branches = {name: branch.config() for name, branch in self.branches.items()}
-        return {"layer": self.kind, "branches": branches}
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any], rng: np.random.Generator) -> Self:
-        branches = {
-            name: layer_from_config(branch, rng) for name, branch in config["branches"].items()
-        }
-        further = {name: value for name, value in config.items() if name != "branches"}
-        return cls(**further, **branches)
 
 
 @register("add")

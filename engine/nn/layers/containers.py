@@ -3,7 +3,7 @@
 import copy
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -24,8 +24,24 @@ from engine.nn.layers.dense import Dense
 from engine.nn.operations import operations_for
 
 
+class NamedLayers(Layer):
+    """Layers by name, which are given by position or by name."""
+
+    group: ClassVar[str]  # the attribute that holds them
+
+    def config(self) -> dict[str, Any]:
+        layers = getattr(self, self.group).items()
+        return {"layer": self.kind, self.group: {name: part.config() for name, part in layers}}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], rng: np.random.Generator) -> Self:
+        settings = dict(config)
+        layers = settings.pop(cls.group).items()
+        return cls(**settings, **{name: layer_from_config(part, rng) for name, part in layers})
+
+
 @register("sequential")
-class Sequential(Layer):
+class Sequential(NamedLayers):
     """A chain of layers: y = f_n(...f_1(x)).
 
     forward:  x, as the first layer takes it; optionally mask bool [B, T], False where a sequence is
@@ -50,6 +66,8 @@ class Sequential(Layer):
     that is no layer, for a name used twice, and for one layer with parameters in two places: they
     would have two names, two gradients and two states of the optimizer.
     """
+
+    group = "layers"
 
     def __init__(self, *unnamed: Layer, **named: Layer) -> None:
         self.layers: dict[Any, Layer] = Chain(named_layers("Sequential", unnamed, named))
@@ -111,18 +129,6 @@ class Sequential(Layer):
             return dy, grads
 
         return x, backward
-
-    def config(self) -> dict[str, Any]:
-        return {
-            "layer": self.kind,
-            "layers": {name: layer.config() for name, layer in self.layers.items()},
-        }
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any], rng: np.random.Generator) -> Self:
-        return cls(
-            **{name: layer_from_config(part, rng) for name, part in config["layers"].items()}
-        )
 
     def _replace_children(self, children: dict[str, Layer]) -> None:
         self.layers = Chain(children)

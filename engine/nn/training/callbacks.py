@@ -10,6 +10,7 @@ epoch.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ class Callback:
         """After every epoch; `record` is the new last one of `trainer.history`."""
 
 
+@dataclass
 class SaveBest(Callback):
     """Saves the model to a `.dit` file after every epoch whose `measure` is the lowest so far.
 
@@ -41,12 +43,9 @@ class SaveBest(Callback):
     Epochs where the measure is NaN or infinite, or missing, are never the best.
     """
 
-    def __init__(
-        self, path: str | Path, measure: str = "validation_loss", highest: bool = False
-    ) -> None:
-        self.path = Path(path)
-        self.measure = measure
-        self.highest = highest
+    path: str | Path
+    measure: str = "validation_loss"
+    highest: bool = False
 
     def on_epoch(self, trainer: Any, record: Record) -> None:
         """Save if this epoch is the best one. Raises ConfigError when the history has no such
@@ -58,6 +57,7 @@ class SaveBest(Callback):
             dit.save(self.path, trainer.model, card)
 
 
+@dataclass
 class ReduceLROnPlateau(Callback):
     """Multiplies the rate by `factor` whenever `measure` had no new best value for `patience`
     epochs.
@@ -67,20 +67,17 @@ class ReduceLROnPlateau(Callback):
     resumed run goes on with the factor. Raises ConfigError unless 0 < factor < 1 and patience >= 1.
     """
 
-    def __init__(
-        self,
-        factor: float = 0.1,
-        patience: int = 10,
-        measure: str = "validation_loss",
-        highest: bool = False,
-    ) -> None:
-        check_whole("patience", patience, 1)
-        if not 0 < factor < 1:
-            raise ConfigError(f"ReduceLROnPlateau: factor must be between 0 and 1, not {factor}")
-        self.factor = factor
-        self.patience = patience
-        self.measure = measure
-        self.highest = highest
+    factor: float = 0.1
+    patience: int = 10
+    measure: str = "validation_loss"
+    highest: bool = False
+
+    def __post_init__(self) -> None:
+        check_whole("patience", self.patience, 1)
+        if not 0 < self.factor < 1:
+            raise ConfigError(
+                f"ReduceLROnPlateau: factor must be between 0 and 1, not {self.factor}"
+            )
 
     def on_epoch(self, trainer: Any, record: Record) -> None:
         """Set the factor, which the history alone determines. Raises ConfigError when it has no
@@ -115,9 +112,9 @@ class LiveCurve(Callback):
         self._shown = display(trainer.history, display_id=True)
 
 
+@dataclass
 class _EachEpoch(Callback):
-    def __init__(self, function: Callable[[Record], object]) -> None:
-        self.function = function
+    function: Callable[[Record], object]
 
     def on_epoch(self, trainer: Any, record: Record) -> None:
         self.function(record)

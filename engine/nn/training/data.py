@@ -14,7 +14,7 @@ import numpy as np
 from engine.backend import xp_of
 from engine.errors import ConfigError, ShapeError
 from engine.native.pool import ThreadPool
-from engine.nn.array_checks import form_of, rows_of
+from engine.nn.array_checks import form_of, leaves, rows_of
 
 RowNumbers = np.ndarray | slice
 
@@ -82,8 +82,8 @@ class Loader:
     @property
     def arrays(self) -> list[Any]:
         """All arrays of inputs, targets and weights."""
-        parts = (self.inputs, self.targets, self.weights)
-        return [array for part in parts if part is not None for array in _arrays_of(part)]
+        arrays = leaves((self.inputs, self.targets))
+        return arrays if self.weights is None else arrays + leaves(self.weights)
 
     def __len__(self) -> int:
         return row_count(self.inputs)
@@ -226,18 +226,9 @@ def as_loader(data: Any) -> Loader:
     )
 
 
-def _arrays_of(part: Any) -> list[Any]:
-    """Return the arrays in tuples and dicts of them."""
-    if isinstance(part, dict):
-        part = tuple(part.values())
-    if not isinstance(part, tuple):
-        return [part]
-    return [array for inner in part for array in _arrays_of(inner)]
-
-
 def row_count(part: Any) -> int:
     """Return the number of rows of an array, or of those in a tuple or dict."""
-    return len(_arrays_of(part)[0])
+    return len(leaves(part)[0])
 
 
 def _rows_in(part: Any) -> int | str:

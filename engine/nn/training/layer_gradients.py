@@ -6,7 +6,7 @@ from typing import Any
 
 from engine.backend import NUMPY, backend_of, backend_of_all
 from engine.errors import ConfigError, DataError
-from engine.nn.array_checks import form_of, rows_of
+from engine.nn.array_checks import form_of, mapped, rows_of
 from engine.nn.layer import Layer
 from engine.nn.means import MeanOver, add_means, means_of
 from engine.nn.training.data import Data, Loader, row_count
@@ -133,11 +133,11 @@ def means_over(
 
 def placed_targets(model: Layer, targets: Any) -> Any:
     """Return targets, or tuples and dicts of these, on the backend of the model."""
-    if isinstance(targets, tuple):
-        return tuple(placed_targets(model, part) for part in targets)
-    if isinstance(targets, dict):
-        return {name: placed_targets(model, part) for name, part in targets.items()}
     first = model.first_parameter()
     backend = NUMPY if first is None else backend_of(first)
-    is_elsewhere = hasattr(targets, "dtype") and backend_of(targets) is not backend
-    return backend.asarray(targets) if is_elsewhere else targets
+
+    def placed(part):
+        is_elsewhere = hasattr(part, "dtype") and backend_of(part) is not backend
+        return backend.asarray(part) if is_elsewhere else part
+
+    return mapped(placed, targets)

@@ -4,6 +4,7 @@ them, and what is counted.
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
@@ -25,38 +26,31 @@ from engine.nn.training.trainer_settings import TrainerSettings
 Average = ExponentialAverage | StochasticAverage
 
 
+@dataclass(eq=False)
 class Step:
     """Moves the weights of a model by one batch after the other, and counts in `run`.
 
     What it knows of the model's arrays, it finds anew whenever the model has other parts.
     """
 
-    def __init__(
-        self,
-        model: Layer,
-        source: GradientSource,
-        optimizer: Optimizer,
-        schedule: Callable[[int], float],
-        settings: TrainerSettings,
-        average: Average | None,
-        rates: Mapping[str, float],
-    ) -> None:
-        self.model = model
-        self.source = source
-        self.optimizer = optimizer
-        self.schedule = schedule
-        self.settings = settings
-        self.average = average
+    model: Layer
+    source: GradientSource
+    optimizer: Optimizer
+    schedule: Callable[[int], float]
+    settings: TrainerSettings
+    average: Average | None
+    rates: Mapping[str, float]
+
+    def __post_init__(self) -> None:
         self.run = RunState()
         self.uninterrupted = Uninterrupted()
-        has_limit = settings.clip_norm or settings.clip_value
-        self._measures_norm = bool(source.measures_norm or has_limit)
-        self._rates = rates
+        has_limit = self.settings.clip_norm or self.settings.clip_value
+        self._measures_norm = bool(self.source.measures_norm or has_limit)
         self._find_arrays()
 
     def _find_arrays(self) -> None:
         self._arrays = ParameterIndex(self.model)
-        self._factors = rate_factors(self.model.named_parameters(), self._rates)
+        self._factors = rate_factors(self.model.named_parameters(), self.rates)
 
     def take(self, batch: Any, rate: float | None, examples: float) -> Record:
         """Take one step; `examples` of the batch count in the epoch's means, or as many places as a
@@ -131,7 +125,7 @@ class Step:
         learning = {
             name: array for name, array in parameters.items() if self._factors.get(name, 1.0)
         }
-        factors = self._factors if self._rates else {}
+        factors = self._factors if self.rates else {}
         self.optimizer.step(learning, grads, rate, self.source.pool, factors)
         if self.average is not None:
             self.average.update(parameters, self.source.pool)

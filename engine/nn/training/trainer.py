@@ -57,8 +57,8 @@ class _Plan(NamedTuple):
     validation: Loader | None
     checkpoint: str | Path | None
     checkpoint_steps: int | None
-    watchers: Sequence[Callback] = ()
-    shows: bool = False  # whether to show a progress bar
+    watchers: Sequence[Callback]
+    shows: bool  # whether to show a progress bar
 
 
 class Trainer:
@@ -217,11 +217,19 @@ class Trainer:
         of validation without such data, a callback of another kind, other data, and a checkpoint of a model that no
         file describes.
         """
-        plan = self._checked_plan(data, epochs, validation, checkpoint, checkpoint_steps)
+        loader = as_loader(data)
         watchers = [callbacks] if callable(callbacks) else callbacks
-        plan = plan._replace(
-            watchers=[as_callback(callback) for callback in watchers], shows=progress
+        plan = _Plan(
+            loader,
+            parts_of(len(loader), self.settings.batch_size),
+            epochs,
+            None if validation is None else as_loader(validation),
+            checkpoint,
+            checkpoint_steps,
+            [as_callback(callback) for callback in watchers],
+            progress,
         )
+        self._check(plan)
         self._finish_epoch(plan)  # of a run that ended behind its last step
         while not self._run_callbacks(plan) and not self._is_done(plan):
             self._run_epoch(plan)
@@ -232,31 +240,20 @@ class Trainer:
             self.model.load_parameters(run.best)
         return run.history
 
-    def _checked_plan(
-        self,
-        data: Data | Loader,
-        epochs: float,
-        validation: Data | Loader | None,
-        checkpoint: str | Path | None,
-        checkpoint_steps: int | None,
-    ) -> _Plan:
-        """Return what `fit` was asked for. Raises ConfigError where it does not fit this trainer."""
-        loader = as_loader(data)
+    def _check(self, plan: _Plan) -> None:
+        """Raise ConfigError where what `fit` was asked for does not fit this trainer."""
         run = self._run
         self._loss_function()
-        held_out = None if validation is None else as_loader(validation)
-        self._check_measure(validation)
-        if epochs != math.inf:
-            check_whole("epochs", epochs, 0)
-        if checkpoint_steps is not None:
-            check_whole("checkpoint_steps", checkpoint_steps, 1)
-        if checkpoint is not None:
+        self._check_measure(plan.validation)
+        if plan.epochs != math.inf:
+            check_whole("epochs", plan.epochs, 0)
+        if plan.checkpoint_steps is not None:
+            check_whole("checkpoint_steps", plan.checkpoint_steps, 1)
+        if plan.checkpoint is not None:
             self._identity()
-        self._check_data(loader)
+        self._check_data(plan.data)
         if not run.weights and not run.untold:
             run.ending = False  # a `stop` from before has no epoch to end
-        batches = parts_of(len(loader), self.settings.batch_size)
-        return _Plan(loader, batches, epochs, held_out, checkpoint, checkpoint_steps)
 
     def _check_measure(self, validation: Any) -> None:
         """Raise ConfigError for patience on a measure that no epoch will have."""

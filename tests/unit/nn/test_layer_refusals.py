@@ -8,8 +8,8 @@ import pytest
 from engine import nn
 from engine.errors import ConfigError, DataError, ShapeError
 from engine.nn import dit
+from engine.nn.array_checks import mapped
 from engine.nn.layer import register
-from engine.nn.numeric import mapped
 from engine.nn.onnx_file import save_onnx
 from tests.gradient.cases import arrays_in, of_every_layer
 

@@ -9,8 +9,8 @@ import pytest
 
 from engine import nn
 from engine.nn import dit
+from engine.nn.array_checks import mapped
 from engine.nn.layer import REGISTRY, forward_part, register
-from engine.nn.numeric import mapped
 from tests.documents.test_token_budget import tokens_of_python
 from tests.gradient.cases import arrays_in, of_every_layer
 from tests.unit.nn.small_trainings import DATA, X, changed, dense, small_net, tensors, trainer

@@ -8,8 +8,9 @@ import pytest
 from engine import nn
 from engine.backend import NUMPY, backend_of, get_backend, to_numpy
 from engine.errors import ConfigError
+from engine.nn.array_checks import mapped
 from engine.nn.dit import load, save
-from engine.nn.numeric import floats_as, mapped
+from engine.nn.numeric import floats_as
 from tests.gradient.cases import arrays_in, of_every_layer
 from tests.gradient.test_gradients import loss_cases
 from tests.strict_cupy import ndarray

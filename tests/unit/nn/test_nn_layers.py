@@ -9,9 +9,9 @@ import pytest
 
 from engine import nn
 from engine.errors import ShapeError
+from engine.nn.array_checks import mapped
 from engine.nn.layers import ACTIVATIONS
 from engine.nn.norm_folding import fold_norms
-from engine.nn.numeric import mapped
 from tests.gradient.cases import CASES, Case, arrays_in, of_every_layer
 
 
