@@ -4,8 +4,20 @@ from typing import Final
 
 import numpy as np
 
-from engine.board import layout
 from engine.board.attacks import ZERO, in_check
+from engine.board.layout import (
+    BISHOP,
+    BLACK,
+    DARK_SQUARES,
+    HALFMOVE,
+    KING,
+    KNIGHT,
+    PAWN,
+    QUEEN,
+    REPETITIONS,
+    ROOK,
+    WHITE,
+)
 from engine.native.bits import popcount
 from engine.native.jit import kernel
 
@@ -40,13 +52,13 @@ def game_end(row, number_of_moves):
         return INSUFFICIENT_MATERIAL
     if number_of_moves == 0:
         return STALEMATE
-    if row[layout.HALFMOVE] >= SEVENTY_FIVE_MOVE_PLIES:
+    if row[HALFMOVE] >= SEVENTY_FIVE_MOVE_PLIES:
         return SEVENTY_FIVE_MOVES
-    if row[layout.REPETITIONS] >= 4:
+    if row[REPETITIONS] >= 4:
         return FIVEFOLD_REPETITION
-    if row[layout.HALFMOVE] >= FIFTY_MOVE_PLIES:
+    if row[HALFMOVE] >= FIFTY_MOVE_PLIES:
         return FIFTY_MOVES
-    return THREEFOLD_REPETITION if row[layout.REPETITIONS] >= 2 else ONGOING
+    return THREEFOLD_REPETITION if row[REPETITIONS] >= 2 else ONGOING
 
 
 @kernel()
@@ -59,17 +71,14 @@ def insufficient_material(row):
 
 @kernel()
 def _cannot_win(row, side):
-    own = row[layout.WHITE + side]
-    theirs = row[layout.BLACK - side]
-    if own & (row[layout.PAWN] | row[layout.ROOK] | row[layout.QUEEN]):
+    own = row[WHITE + side]
+    theirs = row[BLACK - side]
+    if own & (row[PAWN] | row[ROOK] | row[QUEEN]):
         return False
-    if own & row[layout.KNIGHT]:
+    if own & row[KNIGHT]:
         # A lone knight can mate only if an enemy piece can be made to block its own king.
-        return popcount(own) <= 2 and not theirs & ~row[layout.KING] & ~row[layout.QUEEN]
-    if own & row[layout.BISHOP]:
-        one_colour = (
-            not row[layout.BISHOP] & layout.DARK_SQUARES
-            or not row[layout.BISHOP] & ~layout.DARK_SQUARES
-        )
-        return one_colour and row[layout.PAWN] == ZERO and row[layout.KNIGHT] == ZERO
+        return popcount(own) <= 2 and not theirs & ~row[KING] & ~row[QUEEN]
+    if own & row[BISHOP]:
+        one_colour = not row[BISHOP] & DARK_SQUARES or not row[BISHOP] & ~DARK_SQUARES
+        return one_colour and row[PAWN] == ZERO and row[KNIGHT] == ZERO
     return True

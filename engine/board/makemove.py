@@ -2,8 +2,22 @@
 
 import numpy as np
 
-from engine.board import layout
 from engine.board.attacks import ONE, PAWN_ATTACKS, ZERO, bit, piece_at
+from engine.board.layout import (
+    CASTLING,
+    DOUBLE_PUSH,
+    EN_PASSANT,
+    FULLMOVE,
+    HALFMOVE,
+    KEY,
+    KING,
+    PAWN,
+    REPETITIONS,
+    ROOK,
+    ROW_WORDS,
+    SIDE,
+    WHITE,
+)
 from engine.board.movegen import castling_squares, en_passant_is_legal
 from engine.board.zobrist import CASTLING_KEYS, EN_PASSANT_KEYS, PIECE_KEYS, SIDE_KEY
 from engine.native.bits import ctz
@@ -15,7 +29,7 @@ def copy_row(source_row, target_row):
     """Copy a position. (An array assignment would compile broadcasting and its error messages into
     every caller.)
     """
-    for word in range(layout.ROW_WORDS):
+    for word in range(ROW_WORDS):
         target_row[word] = source_row[word]
 
 
@@ -26,41 +40,39 @@ def make(source_row, move, target_row):
     """
     copy_row(source_row, target_row)
     row = target_row
-    side = np.int64(row[layout.SIDE])
+    side = np.int64(row[SIDE])
     move = np.int64(move)
     source = move & 63
     target = move >> 6 & 63
     promotion = move >> 12
     _clear_en_passant(row)
-    row[layout.HALFMOVE] += ONE
-    row[layout.FULLMOVE] += np.uint64(side)
-    row[layout.DOUBLE_PUSH] = ZERO
-    row[layout.REPETITIONS] = ZERO
+    row[HALFMOVE] += ONE
+    row[FULLMOVE] += np.uint64(side)
+    row[DOUBLE_PUSH] = ZERO
+    row[REPETITIONS] = ZERO
 
     kind = piece_at(row, source)
-    if kind == layout.KING and bit(target) & row[layout.CASTLING] & row[layout.WHITE + side]:
+    if kind == KING and bit(target) & row[CASTLING] & row[WHITE + side]:
         _castle(row, side, source, target)
     else:
         captured = piece_at(row, target)
         if captured >= 0:
             _toggle(row, 1 - side, captured, target)
             _drop_castling(row, bit(target))
-            row[layout.HALFMOVE] = ZERO
+            row[HALFMOVE] = ZERO
         _toggle(row, side, kind, source)
         _toggle(row, side, kind if promotion == 0 else promotion, target)
-        if kind == layout.PAWN:
-            row[layout.HALFMOVE] = ZERO
+        if kind == PAWN:
+            row[HALFMOVE] = ZERO
             if captured < 0 and (source ^ target) & 7:
-                _toggle(
-                    row, 1 - side, np.int64(layout.PAWN), target - 8 if side == 0 else target + 8
-                )
-        elif kind == layout.KING:
-            _drop_castling(row, row[layout.WHITE + side])
+                _toggle(row, 1 - side, np.int64(PAWN), target - 8 if side == 0 else target + 8)
+        elif kind == KING:
+            _drop_castling(row, row[WHITE + side])
         else:
             _drop_castling(row, bit(source))
-    row[layout.SIDE] = np.uint64(1 - side)
-    row[layout.KEY] ^= SIDE_KEY
-    if kind == layout.PAWN and abs(target - source) == 16:
+    row[SIDE] = np.uint64(1 - side)
+    row[KEY] ^= SIDE_KEY
+    if kind == PAWN and abs(target - source) == 16:
         _set_en_passant(row, 1 - side, (source + target) >> 1)
 
 
@@ -69,11 +81,11 @@ def make_null(source_row, target_row):
     """Pass: copy the position with the other side to move, for searches that try null moves."""
     copy_row(source_row, target_row)
     _clear_en_passant(target_row)
-    target_row[layout.SIDE] = np.uint64(1 - np.int64(source_row[layout.SIDE]))
-    target_row[layout.KEY] ^= SIDE_KEY
-    target_row[layout.HALFMOVE] = ZERO  # repetitions do not reach back beyond a pass
-    target_row[layout.DOUBLE_PUSH] = ZERO
-    target_row[layout.REPETITIONS] = ZERO
+    target_row[SIDE] = np.uint64(1 - np.int64(source_row[SIDE]))
+    target_row[KEY] ^= SIDE_KEY
+    target_row[HALFMOVE] = ZERO  # repetitions do not reach back beyond a pass
+    target_row[DOUBLE_PUSH] = ZERO
+    target_row[REPETITIONS] = ZERO
 
 
 @kernel()
@@ -82,17 +94,17 @@ def push(stack, ply, move):
     whole stack.
     """
     make(stack[ply], move, stack[ply + 1])
-    stack[ply + 1, layout.REPETITIONS] = np.uint64(count_repetitions(stack, ply + 1))
+    stack[ply + 1, REPETITIONS] = np.uint64(count_repetitions(stack, ply + 1))
 
 
 @kernel()
 def count_repetitions(stack, ply):
     """Return the number of earlier rows of the stack that hold the position of `stack[ply]`."""
     count = 0
-    oldest = ply - min(ply, np.int64(stack[ply, layout.HALFMOVE]))
+    oldest = ply - min(ply, np.int64(stack[ply, HALFMOVE]))
     earlier = ply - 4  # a position can recur after four plies at the earliest
     while earlier >= oldest:
-        if stack[earlier, layout.KEY] == stack[ply, layout.KEY]:
+        if stack[earlier, KEY] == stack[ply, KEY]:
             count += 1
         earlier -= 2
     return count
@@ -102,35 +114,35 @@ def count_repetitions(stack, ply):
 def _toggle(row, side, kind, square):
     mask = bit(square)
     row[kind] ^= mask
-    row[layout.WHITE + side] ^= mask
-    row[layout.KEY] ^= PIECE_KEYS[6 * side + kind, square]
+    row[WHITE + side] ^= mask
+    row[KEY] ^= PIECE_KEYS[6 * side + kind, square]
 
 
 @kernel()
 def _castle(row, side, king, rook):
     king_to, rook_to = castling_squares(king, rook)
-    _drop_castling(row, row[layout.WHITE + side])
+    _drop_castling(row, row[WHITE + side])
     # Remove king and rook before placing either: in Chess960 their squares may overlap.
-    _toggle(row, side, np.int64(layout.KING), king)
-    _toggle(row, side, np.int64(layout.ROOK), rook)
-    _toggle(row, side, np.int64(layout.KING), king_to)
-    _toggle(row, side, np.int64(layout.ROOK), rook_to)
+    _toggle(row, side, np.int64(KING), king)
+    _toggle(row, side, np.int64(ROOK), rook)
+    _toggle(row, side, np.int64(KING), king_to)
+    _toggle(row, side, np.int64(ROOK), rook_to)
 
 
 @kernel()
 def _drop_castling(row, squares):
-    dropped = row[layout.CASTLING] & squares
-    row[layout.CASTLING] ^= dropped
+    dropped = row[CASTLING] & squares
+    row[CASTLING] ^= dropped
     while dropped:
-        row[layout.KEY] ^= CASTLING_KEYS[ctz(dropped)]
+        row[KEY] ^= CASTLING_KEYS[ctz(dropped)]
         dropped &= dropped - ONE
 
 
 @kernel()
 def _clear_en_passant(row):
-    if row[layout.EN_PASSANT]:
-        row[layout.KEY] ^= EN_PASSANT_KEYS[ctz(row[layout.EN_PASSANT]) & 7]
-        row[layout.EN_PASSANT] = ZERO
+    if row[EN_PASSANT]:
+        row[KEY] ^= EN_PASSANT_KEYS[ctz(row[EN_PASSANT]) & 7]
+        row[EN_PASSANT] = ZERO
 
 
 @kernel()
@@ -138,11 +150,11 @@ def _set_en_passant(row, side, square):
     """Set the square on which `side` may capture en passant, only if a capture is legal, because
     keys include it.
     """
-    row[layout.DOUBLE_PUSH] = bit(square)
-    capturers = PAWN_ATTACKS[1 - side, square] & row[layout.PAWN] & row[layout.WHITE + side]
+    row[DOUBLE_PUSH] = bit(square)
+    capturers = PAWN_ATTACKS[1 - side, square] & row[PAWN] & row[WHITE + side]
     while capturers:
         if en_passant_is_legal(row, side, ctz(capturers), square):
-            row[layout.EN_PASSANT] = bit(square)
-            row[layout.KEY] ^= EN_PASSANT_KEYS[square & 7]
+            row[EN_PASSANT] = bit(square)
+            row[KEY] ^= EN_PASSANT_KEYS[square & 7]
             return
         capturers &= capturers - ONE

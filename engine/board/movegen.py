@@ -10,8 +10,38 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.board import attacks, layout
-from engine.board.attacks import ONE, ZERO, bishop_attacks, bit, is_attacked, rook_attacks
+from engine.board.attacks import (
+    KING_ATTACKS,
+    KNIGHT_ATTACKS,
+    ONE,
+    PAWN_ATTACKS,
+    ZERO,
+    attackers,
+    bishop_attacks,
+    bit,
+    in_check,
+    is_attacked,
+    line_through,
+    pawn_attacks_by_side,
+    rook_attacks,
+    squares_between,
+)
+from engine.board.layout import (
+    BISHOP,
+    BLACK,
+    CASTLING,
+    EN_PASSANT,
+    KING,
+    KNIGHT,
+    MAX_MOVES,
+    PAWN,
+    QUEEN,
+    RANK_1,
+    RANK_8,
+    ROOK,
+    SIDE,
+    WHITE,
+)
 from engine.native.bits import ctz, popcount
 from engine.native.jit import kernel
 
@@ -35,13 +65,13 @@ def generate(row, moves):
     """Write all legal moves of `row` into `moves` (uint16, at least 218 long); returns how many."""
     targets = Targets(ALL_SQUARES, ALL_SQUARES, ALL_SQUARES, ALL_SQUARES, ALL_SQUARES)
     count, checked = _generate_to(row, targets, moves)
-    side = np.int64(row[layout.SIDE])
-    own = row[layout.WHITE + side]
-    if not checked and row[layout.CASTLING] & own:
+    side = np.int64(row[SIDE])
+    own = row[WHITE + side]
+    if not checked and row[CASTLING] & own:
         count = _castling_moves(
-            row, ctz(row[layout.KING] & own), side, own | row[layout.BLACK - side], moves, count
+            row, ctz(row[KING] & own), side, own | row[BLACK - side], moves, count
         )
-    assert count <= layout.MAX_MOVES
+    assert count <= MAX_MOVES
     return count
 
 
@@ -50,14 +80,14 @@ def has_move(row, moves):
     """Whether the side to move has a legal move. Mostly a pawn that steps ahead shows it; else
     writes all moves into `moves`, as `generate` does.
     """
-    side = np.int64(row[layout.SIDE])
-    own = row[layout.WHITE + side]
-    king = ctz(row[layout.KING] & own)
+    side = np.int64(row[SIDE])
+    own = row[WHITE + side]
+    king = ctz(row[KING] & own)
     # No pawn outside the king's lines is pinned.
     lines = rook_attacks(king, ZERO) | bishop_attacks(king, ZERO)
-    pawns = row[layout.PAWN] & own & ~lines
+    pawns = row[PAWN] & own & ~lines
     ahead = pawns << np.uint64(8) if side == 0 else pawns >> np.uint64(8)
-    if ahead & ~(own | row[layout.BLACK - side]) and not attacks.in_check(row):
+    if ahead & ~(own | row[BLACK - side]) and not in_check(row):
         return True
     return generate(row, moves) > 0
 
@@ -76,23 +106,23 @@ def _generate_to(row, targets, moves):
     """Write the moves to `targets`; returns (number of moves, whether the side to move is in
     check).
     """
-    side = np.int64(row[layout.SIDE])
-    own = row[layout.WHITE + side]
-    theirs = row[layout.BLACK - side]
+    side = np.int64(row[SIDE])
+    own = row[WHITE + side]
+    theirs = row[BLACK - side]
     occupied = own | theirs
-    king = ctz(row[layout.KING] & own)
-    checkers = attacks.attackers(row, king, occupied, 1 - side)
+    king = ctz(row[KING] & own)
+    checkers = attackers(row, king, occupied, 1 - side)
 
     count = _king_moves(row, king, targets.king & ~own, occupied, side, moves)
     if popcount(checkers) > 1:
         return count, True
     evasion = ALL_SQUARES
     if checkers:
-        evasion = checkers | attacks.squares_between(king, ctz(checkers))
+        evasion = checkers | squares_between(king, ctz(checkers))
     pinned = pinned_pieces(row, king, side)
     count = _piece_moves(row, king, own, occupied, pinned, evasion & ~own, targets, moves, count)
     count = _pawn_moves(row, king, side, pinned, evasion & targets.pawns, moves, count)
-    if row[layout.EN_PASSANT]:
+    if row[EN_PASSANT]:
         count = _en_passant_moves(row, side, moves, count)
     return count, checkers != ZERO
 
@@ -100,14 +130,14 @@ def _generate_to(row, targets, moves):
 @kernel()
 def pinned_pieces(row, king, side):
     """Return the pieces of `side` that stand alone between their king and an enemy slider."""
-    own = row[layout.WHITE + side]
-    theirs = row[layout.BLACK - side]
-    snipers = rook_attacks(king, theirs) & (row[layout.ROOK] | row[layout.QUEEN])
-    snipers |= bishop_attacks(king, theirs) & (row[layout.BISHOP] | row[layout.QUEEN])
+    own = row[WHITE + side]
+    theirs = row[BLACK - side]
+    snipers = rook_attacks(king, theirs) & (row[ROOK] | row[QUEEN])
+    snipers |= bishop_attacks(king, theirs) & (row[BISHOP] | row[QUEEN])
     snipers &= theirs
     pinned = ZERO
     while snipers:
-        blockers = attacks.squares_between(king, ctz(snipers)) & own
+        blockers = squares_between(king, ctz(snipers)) & own
         if popcount(blockers) == 1:
             pinned |= blockers
         snipers &= snipers - ONE
@@ -127,7 +157,7 @@ def _write(source, targets, moves, count):
 def _king_moves(row, king, allowed, occupied, side, moves):
     count = 0
     without_king = occupied & ~bit(king)  # a slider's check continues behind the king
-    targets = attacks.KING_ATTACKS[king] & allowed
+    targets = KING_ATTACKS[king] & allowed
     while targets:
         target = ctz(targets)
         if not is_attacked(row, target, without_king, 1 - side):
@@ -139,15 +169,13 @@ def _king_moves(row, king, allowed, occupied, side, moves):
 
 @kernel()
 def _piece_moves(row, king, own, occupied, pinned, evasion, goals, moves, count):
-    knights = row[layout.KNIGHT] & own & ~pinned
+    knights = row[KNIGHT] & own & ~pinned
     while knights:
         square = ctz(knights)
-        count = _write(
-            square, attacks.KNIGHT_ATTACKS[square] & evasion & goals.knights, moves, count
-        )
+        count = _write(square, KNIGHT_ATTACKS[square] & evasion & goals.knights, moves, count)
         knights &= knights - ONE
-    diagonal = row[layout.BISHOP] | row[layout.QUEEN]
-    straight = row[layout.ROOK] | row[layout.QUEEN]
+    diagonal = row[BISHOP] | row[QUEEN]
+    straight = row[ROOK] | row[QUEEN]
     sliders = (diagonal | straight) & own
     while sliders:
         square = ctz(sliders)
@@ -160,7 +188,7 @@ def _piece_moves(row, king, own, occupied, pinned, evasion, goals, moves, count)
             targets |= rook_attacks(square, occupied)
             allowed |= goals.straight
         if source & pinned:
-            targets &= attacks.line_through(king, square)
+            targets &= line_through(king, square)
         count = _write(square, targets & allowed & evasion, moves, count)
         sliders &= sliders - ONE
     return count
@@ -168,16 +196,16 @@ def _piece_moves(row, king, own, occupied, pinned, evasion, goals, moves, count)
 
 @kernel()
 def _pawn_moves(row, king, side, pinned, evasion, moves, count):
-    own = row[layout.WHITE + side]
-    theirs = row[layout.BLACK - side]
+    own = row[WHITE + side]
+    theirs = row[BLACK - side]
     empty = ~(own | theirs)
-    pawns = row[layout.PAWN] & own
+    pawns = row[PAWN] & own
     free = pawns & ~pinned
     count = _pawn_set_moves(free, side, empty, theirs, evasion, moves, count)
     held = pawns & pinned
     while held:
         square = ctz(held)
-        along_pin = evasion & attacks.line_through(king, square)
+        along_pin = evasion & line_through(king, square)
         count = _pawn_set_moves(bit(square), side, empty, theirs, along_pin, moves, count)
         held &= held - ONE
     return count
@@ -185,7 +213,7 @@ def _pawn_moves(row, king, side, pinned, evasion, moves, count):
 
 @kernel()
 def _pawn_set_moves(pawns, side, empty, theirs, allowed, moves, count):
-    west, east = attacks.pawn_attacks_by_side(pawns, side)
+    west, east = pawn_attacks_by_side(pawns, side)
     if side == 0:
         single = (pawns << np.uint64(8)) & empty
         double = ((single & RANK_3) << np.uint64(8)) & empty
@@ -205,7 +233,7 @@ def _write_pawns(targets, step, moves, count):
     while targets:
         target = ctz(targets)
         move = (target - step) | target << 6
-        if bit(target) & (layout.RANK_1 | layout.RANK_8):
+        if bit(target) & (RANK_1 | RANK_8):
             for promotion in range(1, 5):
                 moves[count] = move | promotion << 12
                 count += 1
@@ -218,8 +246,8 @@ def _write_pawns(targets, step, moves, count):
 
 @kernel()
 def _en_passant_moves(row, side, moves, count):
-    target = ctz(row[layout.EN_PASSANT])
-    capturers = attacks.PAWN_ATTACKS[1 - side, target] & row[layout.PAWN] & row[layout.WHITE + side]
+    target = ctz(row[EN_PASSANT])
+    capturers = PAWN_ATTACKS[1 - side, target] & row[PAWN] & row[WHITE + side]
     while capturers:
         source = ctz(capturers)
         if en_passant_is_legal(row, side, source, target):
@@ -235,10 +263,10 @@ def en_passant_is_legal(row, side, source, target):
     masks miss.
     """
     captured = target - 8 if side == 0 else target + 8
-    own = row[layout.WHITE + side]
-    king = ctz(row[layout.KING] & own)
-    occupied = (own | row[layout.BLACK - side]) & ~bit(source) & ~bit(captured) | bit(target)
-    return (attacks.attackers(row, king, occupied, 1 - side)) == ZERO
+    own = row[WHITE + side]
+    king = ctz(row[KING] & own)
+    occupied = (own | row[BLACK - side]) & ~bit(source) & ~bit(captured) | bit(target)
+    return (attackers(row, king, occupied, 1 - side)) == ZERO
 
 
 @kernel()
@@ -254,13 +282,13 @@ def castling_squares(king, rook):
 
 @kernel()
 def _castling_moves(row, king, side, occupied, moves, count):
-    rooks = row[layout.CASTLING] & row[layout.WHITE + side]
+    rooks = row[CASTLING] & row[WHITE + side]
     while rooks:
         rook = ctz(rooks)
         king_to, rook_to = castling_squares(king, rook)
         movers = bit(king) | bit(rook)
-        king_path = attacks.squares_between(king, king_to) | bit(king_to)
-        rook_path = attacks.squares_between(rook, rook_to) | bit(rook_to)
+        king_path = squares_between(king, king_to) | bit(king_to)
+        rook_path = squares_between(rook, rook_to) | bit(rook_to)
         if not (king_path | rook_path) & occupied & ~movers:
             safe = True
             path = king_path & ~bit(king_to)

@@ -11,8 +11,7 @@ from typing import Annotated, NamedTuple
 
 import numpy as np
 
-from engine.board import attacks
-from engine.board.attacks import ONE, ZERO, attackers, bit, piece_at, targets_of
+from engine.board.attacks import ONE, ZERO, attackers, bit, king_square, piece_at, targets_of
 from engine.board.layout import BISHOP, BLACK, CASTLING, KING, KNIGHT, PAWN, QUEEN, SIDE, WHITE
 from engine.board.makemove import copy_row
 from engine.native.bits import ctz, popcount
@@ -111,9 +110,7 @@ def find_hanging(row, space):
         square = ctz(pieces)
         takers = attackers(row, square, occupied, 1 - side)
         if takers:
-            hanging[square] = max(
-                np.int64(0), see(flipped, np.uint16(_least(row, takers) | square << 6))
-            )
+            hanging[square] = max(0, see(flipped, np.uint16(_least(row, takers) | square << 6)))
         pieces &= pieces - ONE
 
 
@@ -123,7 +120,7 @@ def _least(row, pieces):
     for kind in range(KING + 1):
         if row[kind] & pieces:
             return ctz(row[kind] & pieces)
-    return np.int64(0)
+    return 0
 
 
 @kernel()
@@ -181,7 +178,7 @@ def _most_hanging(row, side, except_square, hanging):
 def _describe_quiet(row, kind, side, source, target, f):
     own = row[WHITE + side]
     if kind == PAWN:
-        king = attacks.king_square(row, side)
+        king = king_square(row, side)
         beside = abs((source & 7) - (king & 7)) <= 1 and (king & 7) != 3 and (king & 7) != 4
         f[FLANK_PAWN] = 1.0 if beside and row[QUEEN] & row[BLACK - side] else 0.0
         if not PASSED_MASKS[side, target] & row[PAWN] & row[BLACK - side]:

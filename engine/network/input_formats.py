@@ -15,8 +15,21 @@ from functools import cache
 import chess
 import numpy as np
 
-from engine.board import layout
 from engine.board.attacks import ONE, ZERO, bit
+from engine.board.layout import (
+    BISHOP,
+    CASTLING,
+    DOUBLE_PUSH,
+    HALFMOVE,
+    KING,
+    KNIGHT,
+    PAWN,
+    QUEEN,
+    REPETITIONS,
+    ROOK,
+    SIDE,
+    WHITE,
+)
 from engine.native.bits import byteswap, ctz
 from engine.native.jit import kernel
 from engine.network import planes
@@ -53,7 +66,7 @@ def encode_as(input_format, stack, ply, masks):
     if input_format == CLASSICAL:
         return
     current = stack[ply]
-    side = np.int64(current[layout.SIDE])
+    side = np.int64(current[SIDE])
     encode_castling(current, side, masks, True)
     if input_format >= CANONICAL:
         square = _en_passant_square(stack, ply)
@@ -69,15 +82,15 @@ def _en_passant_square(stack, ply):
     Of the game's first position, whatever its FEN says.
     """
     row = stack[ply]
-    if not row[layout.DOUBLE_PUSH]:
-        return np.int64(-1)
-    square = ctz(row[layout.DOUBLE_PUSH])
+    if not row[DOUBLE_PUSH]:
+        return -1
+    square = ctz(row[DOUBLE_PUSH])
     if ply == 0:
         return square
-    rank = square + 8 if row[layout.SIDE] else square - 8
+    rank = square + 8 if row[SIDE] else square - 8
     beside = (bit(rank - 1) if rank & 7 else ZERO) | (bit(rank + 1) if rank & 7 < 7 else ZERO)
-    own_pawns = row[layout.PAWN] & row[layout.WHITE + np.int64(row[layout.SIDE])]
-    return square if own_pawns & beside else np.int64(-1)
+    own_pawns = row[PAWN] & row[WHITE + np.int64(row[SIDE])]
+    return square if own_pawns & beside else -1
 
 
 @kernel()
@@ -86,21 +99,19 @@ def _encode_repeatable(input_format, stack, ply, masks):
     current = stack[ply]
     slot = 0
     back = 0
-    side = np.int64(current[layout.SIDE])
+    side = np.int64(current[SIDE])
     only_repeated = input_format == _REPEATED
     while slot < planes.HISTORY:
         at = max(ply - back, 0)
         row = stack[at]
         if back > ply and (only_repeated or is_start_position(row)):
             break
-        if row[layout.CASTLING] != current[layout.CASTLING] or (
-            back and _en_passant_square(stack, at) >= 0
-        ):
+        if row[CASTLING] != current[CASTLING] or (back and _en_passant_square(stack, at) >= 0):
             break
-        if not only_repeated or back == 0 or row[layout.REPETITIONS]:
+        if not only_repeated or back == 0 or row[REPETITIONS]:
             encode_pieces(row, side, masks, planes.PLANES_PER_POSITION * slot)
             slot += 1
-        if row[layout.HALFMOVE] == ZERO:
+        if row[HALFMOVE] == ZERO:
             break
         back += 1
     for plane in range(
@@ -147,12 +158,12 @@ def canonical_turn(masks):
     format.
     """
     if masks[planes.CASTLING_PLANE] | masks[planes.CASTLING_PLANE + 1]:
-        return np.int64(0)
+        return 0
     turn = np.int64(0)
-    king = masks[layout.KING]
+    king = masks[KING]
     if king & _LEFT_FILES:
         turn |= FLIP
-    if masks[layout.PAWN] | masks[6 + layout.PAWN]:
+    if masks[PAWN] | masks[6 + PAWN]:
         return turn
     if king & _UPPER_RANKS:
         turn |= FLIP_RANKS
@@ -177,9 +188,7 @@ def _is_larger_untransposed(masks, turn):
         elif number == 1:
             board = ours
         else:
-            kind = (layout.KING, layout.QUEEN, layout.ROOK, layout.KNIGHT, layout.BISHOP)[
-                number - 2
-            ]
+            kind = (KING, QUEEN, ROOK, KNIGHT, BISHOP)[number - 2]
             board = masks[kind] | masks[6 + kind]
         board = turned(board, turn)
         transposed = transpose(board)

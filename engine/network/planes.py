@@ -17,8 +17,18 @@ en passant square.
 
 import numpy as np
 
-from engine.board import layout
 from engine.board.attacks import ONE, ZERO, bit
+from engine.board.layout import (
+    BLACK,
+    CASTLING,
+    DOUBLE_PUSH,
+    HALFMOVE,
+    KING,
+    PAWN,
+    REPETITIONS,
+    SIDE,
+    WHITE,
+)
 from engine.native.bits import byteswap, ctz
 from engine.native.jit import kernel
 
@@ -49,7 +59,7 @@ def encode(stack, ply, masks):
     Word 110 is the rating, which is for the caller to write; 0 if it is not known.
     """
     current = stack[ply]
-    side = np.int64(current[layout.SIDE])
+    side = np.int64(current[SIDE])
     for t in range(HISTORY):
         base = PLANES_PER_POSITION * t
         if ply >= t:
@@ -62,7 +72,7 @@ def encode(stack, ply, masks):
             _undo_double_push(stack[0], side, masks, base)
     encode_castling(current, side, masks, False)
     masks[BLACK_TO_MOVE_PLANE] = ALL_ONES if side else ZERO
-    masks[FIFTY_MOVE_PLANE] = current[layout.HALFMOVE]
+    masks[FIFTY_MOVE_PLANE] = current[HALFMOVE]
     masks[RATING_PLANE] = ZERO
     masks[ONES_PLANE] = ALL_ONES
 
@@ -77,20 +87,20 @@ def encode_pieces(row, side, masks, base):
     """Write the pieces of a position, and whether it occurred before, to 13 words from
     `masks[base]` on.
     """
-    for kind in range(layout.KING + 1):
-        masks[base + kind] = _seen_by(side, row[kind] & row[layout.WHITE + side])
-        masks[base + 6 + kind] = _seen_by(side, row[kind] & row[layout.BLACK - side])
-    masks[base + 12] = ALL_ONES if row[layout.REPETITIONS] else ZERO
+    for kind in range(KING + 1):
+        masks[base + kind] = _seen_by(side, row[kind] & row[WHITE + side])
+        masks[base + 6 + kind] = _seen_by(side, row[kind] & row[BLACK - side])
+    masks[base + 12] = ALL_ONES if row[REPETITIONS] else ZERO
 
 
 @kernel()
 def _undo_double_push(row, side, masks, base):
     """Move the pawn that just made a double push back to where it came from."""
-    if row[layout.DOUBLE_PUSH]:
-        mover = 1 - np.int64(row[layout.SIDE])
-        square = ctz(row[layout.DOUBLE_PUSH])
+    if row[DOUBLE_PUSH]:
+        mover = 1 - np.int64(row[SIDE])
+        square = ctz(row[DOUBLE_PUSH])
         moved = _seen_by(side, bit(square + 8) | bit(square - 8))
-        masks[base + (layout.PAWN if mover == side else 6 + layout.PAWN)] ^= moved
+        masks[base + (PAWN if mover == side else 6 + PAWN)] ^= moved
 
 
 @kernel()
@@ -101,9 +111,9 @@ def encode_castling(row, side, masks, as_squares):
     for plane in range(CASTLING_PLANE, CASTLING_PLANE + 4):
         masks[plane] = ZERO
     for whose in range(2):
-        own = row[layout.WHITE + (side ^ whose)]
-        king = ctz(row[layout.KING] & own)
-        rooks = row[layout.CASTLING] & own
+        own = row[WHITE + (side ^ whose)]
+        king = ctz(row[KING] & own)
+        rooks = row[CASTLING] & own
         while rooks:
             plane = CASTLING_PLANE + (1 if ctz(rooks) > king else 0)
             if as_squares:
@@ -119,7 +129,7 @@ def is_start_position(row):
     for word in range(len(START_WORDS)):
         if row[word] != START_WORDS[word]:
             return False
-    return row[layout.SIDE] == ZERO
+    return row[SIDE] == ZERO
 
 
 @kernel()

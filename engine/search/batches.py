@@ -29,8 +29,19 @@ from engine.native.pool import Offer, ThreadPool
 from engine.network.outputs import CHUNK
 from engine.search.search_tree_state import Search
 from engine.search.tactical_priors import TacticalPriors
-from engine.search.tree import arrays
-from engine.search.tree.arrays import Round, new_round
+from engine.search.tree.arrays import (
+    DRAW,
+    LEAVES,
+    LOSS,
+    MAX_ROUND,
+    MAX_VISITS,
+    ROOT,
+    UNKNOWN,
+    UNKNOWN_DISTANCE,
+    WIN,
+    Round,
+    new_round,
+)
 from engine.search.tree.params import BATCHED_SMALLEST_ROUND, BATCHED_VISITS_PER_LEAF
 from engine.search.tree.visits import apply, gather
 
@@ -46,7 +57,7 @@ class Batch:
     @property
     def count(self) -> int:
         """Number of leaves."""
-        return int(self.visits.counts[arrays.LEAVES])
+        return int(self.visits.counts[LEAVES])
 
 
 class Batches:
@@ -64,7 +75,7 @@ class Batches:
         self._evaluator = evaluator
         # It may ask for smaller batches in the middle of a search.
         self._by_evaluator = not round_size
-        self.most_leaves = min(arrays.MAX_ROUND, round_size or evaluator.round_size)
+        self.most_leaves = min(MAX_ROUND, round_size or evaluator.round_size)
         if self.most_leaves < 1:
             raise ConfigError(
                 f"evaluator {evaluator.name}: round_size is {evaluator.round_size}, expected 1 or more"
@@ -78,7 +89,7 @@ class Batches:
         # a GPU full batches.
         fewest = self.most_leaves if self._elsewhere else 2 * CHUNK
         overlaps = self._parts is not None or self._elsewhere
-        self.overlap_from = fewest * BATCHED_VISITS_PER_LEAF if overlaps else arrays.MAX_VISITS
+        self.overlap_from = fewest * BATCHED_VISITS_PER_LEAF if overlaps else MAX_VISITS
         # A ring, the oldest batch first. Room for a whole one in each: there is no half one while
         # the tree is small.
         self._ring = deque(Batch(self.most_leaves) for _ in range(2))
@@ -133,7 +144,7 @@ class Batches:
             size -= size % CHUNK
         # Visits that need no evaluation, and collisions, leave room in the batch for others.
         left = until - search.visits - sum(batch_in_flight.count for batch_in_flight in self._ring)
-        limit = min(left, size + size // 4, arrays.MAX_ROUND)
+        limit = min(left, size + size // 4, MAX_ROUND)
         self._in_flight += 1
         gather(search.tree, batch.visits, search.params, batch.leaves, 0, limit, size)
         if self.tablebase is not None:
@@ -182,14 +193,14 @@ def ask_tables(tablebase: Tablebase, in_flight: Round, leaves: LeafBatch) -> Non
     """Note the results of leaves that the tables know: few pieces, no castling rights, halfmove
     clock at zero.
     """
-    count = int(in_flight.counts[arrays.LEAVES])
+    count = int(in_flight.counts[LEAVES])
     rows = leaves.rows[:count]
     pieces = np.bitwise_count(rows[:, WHITE] | rows[:, BLACK])
     # The root is searched whatever the tables say.
-    below_root = in_flight.leaf_nodes[:count] != arrays.ROOT
+    below_root = in_flight.leaf_nodes[:count] != ROOT
     fits = (pieces <= tablebase.largest) & (rows[:, CASTLING] == 0) & (rows[:, HALFMOVE] == 0)
     # The tables' results are those of the side to move, the tree's of the other one.
-    results = {None: arrays.UNKNOWN, TABLE_WIN: arrays.LOSS, -TABLE_WIN: arrays.WIN}
+    results = {None: UNKNOWN, TABLE_WIN: LOSS, -TABLE_WIN: WIN}
     for k in np.flatnonzero(fits & below_root):
-        in_flight.known[k] = results.get(tablebase.wdl(rows[k]), arrays.DRAW)
-        in_flight.mate_plies[k] = arrays.UNKNOWN_DISTANCE
+        in_flight.known[k] = results.get(tablebase.wdl(rows[k]), DRAW)
+        in_flight.mate_plies[k] = UNKNOWN_DISTANCE

@@ -296,7 +296,7 @@ def describe_moves(tree, params, row, u, s, priors, own_values, policy_indices):
     """
     urgency = score_edges(tree, params, np.int64(ROOT), np.float64(params.draw_score), u, s)
     own_priors(tree, np.int64(ROOT), priors)
-    first = np.int64(tree.nodes[ROOT].first_edge)
+    first = tree.nodes[ROOT].first_edge
     for i in range(own_values.size):
         policy_indices[i] = policy_index(row, tree.edges[first + i].move)
         own_values[i] = 0.0

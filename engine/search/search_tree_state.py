@@ -7,8 +7,28 @@ import numpy as np
 from engine.board.ending import FIFTY_MOVE_PLIES
 from engine.board.layout import HALFMOVE, NO_MOVE, ROW_WORDS, empty_stack
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator, input_format_of
-from engine.search.tree import arrays
-from engine.search.tree.arrays import Round, Tree, for_thread, new_round, reset_node
+from engine.search.tree.arrays import (
+    DEEPEST,
+    DEPTH_SUM,
+    DESCENTS,
+    EDGES,
+    EXPANDED,
+    FREE,
+    IN_FLIGHT,
+    LOSS,
+    MAX_DEPTH,
+    NO_NODE,
+    NODES,
+    ROOT,
+    ROOT_PLY,
+    SHRINKS,
+    WIN,
+    Round,
+    Tree,
+    for_thread,
+    new_round,
+    reset_node,
+)
 from engine.search.tree.backup import finish_known
 from engine.search.tree.edges import draws_below, value_below
 from engine.search.tree.forgetting import (
@@ -57,7 +77,7 @@ class Search:
         self.tree = tree
         self.trees = [tree]  # The tree as each thread sees it; the first is `tree`.
         # A view: single values are asked for often.
-        self._root = tree.nodes.view((np.void, tree.nodes.dtype))[arrays.ROOT]
+        self._root = tree.nodes.view((np.void, tree.nodes.dtype))[ROOT]
         # One at the root that mates in so many (`tactics.mates`).
         self.forced_move = NO_MOVE
         self.forced_moves = 0
@@ -71,8 +91,8 @@ class Search:
         self.mate_space = new_mate_space()
         # What is left to do for old parts of the tree to give way.
         self._room: Iterator[None] | None = None
-        if tree.counters[arrays.NODES] == 0:
-            reset_node.py_func(tree, arrays.ROOT)
+        if tree.counters[NODES] == 0:
+            reset_node.py_func(tree, ROOT)
 
     def share(self, threads: int) -> None:
         """Give each of so many threads a tree of its own path (`tree.for_thread`), in `trees`; the
@@ -89,17 +109,17 @@ class Search:
     @property
     def game(self) -> np.ndarray:
         """The game up to the root, uint64 [plies + 1, 16]."""
-        return self.tree.stack[: self.tree.counters[arrays.ROOT_PLY] + 1]
+        return self.tree.stack[: self.tree.counters[ROOT_PLY] + 1]
 
     def root_row(self) -> np.ndarray:
         """Return the root's position, uint64 [16]."""
-        row: np.ndarray = self.tree.stack[self.tree.counters[arrays.ROOT_PLY]]
+        row: np.ndarray = self.tree.stack[self.tree.counters[ROOT_PLY]]
         return row
 
     @property
     def is_expanded(self) -> bool:
         """Whether the root has been given its moves."""
-        return bool(self._root["state"] == arrays.EXPANDED)
+        return bool(self._root["state"] == EXPANDED)
 
     @property
     def is_proven(self) -> bool:
@@ -109,7 +129,7 @@ class Search:
     @property
     def visits(self) -> int:
         """Number of visits of the root."""
-        return int(self._root["visits"]) - int(self.tree.counters[arrays.FREE])
+        return int(self._root["visits"]) - int(self.tree.counters[FREE])
 
     @property
     def new_visits(self) -> int:
@@ -120,14 +140,14 @@ class Search:
     def mean_depth(self) -> float:
         """Mean depth, in plies, of the descents since the position was set."""
         depths = np.sum([tree.depths for tree in self.trees], axis=0)
-        return float(depths[arrays.DEPTH_SUM] / max(1, depths[arrays.DESCENTS]))
+        return float(depths[DEPTH_SUM] / max(1, depths[DESCENTS]))
 
     @property
     def deepest(self) -> int:
         """Depth, in plies, of the deepest descent since the position was set."""
-        return max([int(tree.depths[arrays.DEEPEST]) for tree in self.trees])
+        return max([int(tree.depths[DEEPEST]) for tree in self.trees])
 
-    def edges(self, node: int = arrays.ROOT) -> slice:
+    def edges(self, node: int = ROOT) -> slice:
         """Where the edges of a node lie."""
         first = int(self.tree.nodes[node]["first_edge"])
         return slice(first, first + int(self.tree.nodes[node]["n_edges"]))
@@ -140,14 +160,14 @@ class Search:
         Keeps the subtree if moves in the tree lead from the old root to the new position; returns
         whether it did. What lies outside the subtree is forgotten by and by (`make_room`).
         """
-        before = int(self.tree.counters[arrays.ROOT_PLY])
+        before = int(self.tree.counters[ROOT_PLY])
         is_kept = self._keep_subtree(stack)
         if not is_kept:
             self.clear()
         self._install_history(stack)
-        if is_kept and self.tree.counters[arrays.ROOT_PLY] != before:
+        if is_kept and self.tree.counters[ROOT_PLY] != before:
             least = max(1, int(HISTORY_SHARE * self.visits))
-            root, depth = np.int64(arrays.ROOT), np.int64(0)
+            root, depth = np.int64(ROOT), np.int64(0)
             ask_history(self.tree, self.params, root, depth, np.int64(least))
         self.kept_visits = self.visits
         for tree in self.trees:
@@ -161,7 +181,7 @@ class Search:
         self.generation += 1
         self.forced_move = NO_MOVE
         self.kept_visits = 0
-        if used := int(self.tree.counters[arrays.NODES]):
+        if used := int(self.tree.counters[NODES]):
             self._room = cleared_table(self.tree, used)
         self.tree.counters[:] = 0
         for tree in self.trees:
@@ -170,22 +190,22 @@ class Search:
         self.in_flight.counts[:] = 0
 
     def _install_history(self, stack: np.ndarray) -> None:
-        rows = len(stack) + arrays.MAX_DEPTH + 2
+        rows = len(stack) + MAX_DEPTH + 2
         for thread, tree in enumerate(self.trees):
             if len(tree.stack) < rows:
                 self.trees[thread] = tree._replace(stack=empty_stack(rows + SPARE_ROWS))
             self.trees[thread].stack[: len(stack)] = stack
         self.tree = self.trees[0]
-        self.tree.counters[arrays.ROOT_PLY] = len(stack) - 1
+        self.tree.counters[ROOT_PLY] = len(stack) - 1
 
     def _keep_subtree(self, stack: np.ndarray) -> bool:
         """Walk from the old root along the game's new moves; reroot if the walk ends on an expanded
         node.
         """
         node = int(node_of_game(self.tree, stack))
-        if node == arrays.NO_NODE:
+        if node == NO_NODE:
             return False
-        if node != arrays.ROOT:
+        if node != ROOT:
             reroot(self.tree, node)
             self.forget_the_rest()
             self.own_value = root_alone(self.tree)
@@ -222,7 +242,7 @@ class Search:
     @property
     def was_full(self) -> bool:
         """Whether the tree was full since the root was set."""
-        return bool(self.tree.counters[arrays.SHRINKS] > 0)
+        return bool(self.tree.counters[SHRINKS] > 0)
 
     @property
     def fullness(self) -> float:
@@ -232,8 +252,8 @@ class Search:
             return 1.0
         return float(
             max(
-                tree.counters[arrays.NODES] / tree.nodes.size,
-                tree.counters[arrays.EDGES] / tree.edges.size,
+                tree.counters[NODES] / tree.nodes.size,
+                tree.counters[EDGES] / tree.edges.size,
             )
         )
 
@@ -252,17 +272,15 @@ def look_for_mate(search: Search) -> None:
         return
     after = np.empty(ROW_WORDS, np.uint64)
     mating = mating_move(root.row, root.moves, np.int64(len(root.moves)), after, tree.scratch_moves)
-    if mating < 0 or tree.counters[arrays.NODES] >= tree.nodes.size:
+    if mating < 0 or tree.counters[NODES] >= tree.nodes.size:
         lead_to_mate(search)
         return
-    edge = move_to_tried(tree, np.int64(arrays.ROOT), tree.first_edge[arrays.ROOT] + mating)
+    edge = move_to_tried(tree, np.int64(ROOT), tree.first_edge[ROOT] + mating)
     child = int(new_node(tree))
     tree.child[edge], tree.way[0] = child, edge
-    tree.counters[arrays.IN_FLIGHT] += 1
+    tree.counters[IN_FLIGHT] += 1
     tree.edges[edge].under_way += 1
-    finish_known(
-        tree, search.params, np.int64(1), np.int64(child), np.int64(arrays.WIN), np.int64(0)
-    )
+    finish_known(tree, search.params, np.int64(1), np.int64(child), np.int64(WIN), np.int64(0))
 
 
 def lead_to_mate(search: Search) -> None:
@@ -287,7 +305,7 @@ def lead_to_mate(search: Search) -> None:
 def _hint_at_mate(search: Search) -> None:
     """Give the move that starts a forced mate most of the root's prior."""
     if search.forced_move != NO_MOVE:
-        hint(search.tree, np.int64(arrays.ROOT), search.forced_move, np.float32(MATE_PRIOR))
+        hint(search.tree, np.int64(ROOT), search.forced_move, np.float32(MATE_PRIOR))
 
 
 def restrict_root(search: Search, allowed: np.ndarray) -> None:
@@ -297,20 +315,20 @@ def restrict_root(search: Search, allowed: np.ndarray) -> None:
     The root forgets what it learned from the others: visits, values and proofs.
     """
     tree, before = search.tree, search.visits
-    keep_moves(tree, arrays.ROOT, allowed)
+    keep_moves(tree, ROOT, allowed)
     search.forget_the_rest()
     _hint_at_mate(search)
-    tree.counters[arrays.FREE] = 0
-    tree.nodes[arrays.ROOT].visits = 1 + tree.passes[search.edges()].sum()
-    tree.value_sum[arrays.ROOT] = -search.own_value[0] - value_below(tree, np.int64(arrays.ROOT))
-    tree.draw_sum[arrays.ROOT] = search.own_value[1] + draws_below(tree, np.int64(arrays.ROOT))
-    tree.asked_at[arrays.ROOT] = 0
+    tree.counters[FREE] = 0
+    tree.nodes[ROOT].visits = 1 + tree.passes[search.edges()].sum()
+    tree.value_sum[ROOT] = -search.own_value[0] - value_below(tree, np.int64(ROOT))
+    tree.draw_sum[ROOT] = search.own_value[1] + draws_below(tree, np.int64(ROOT))
+    tree.asked_at[ROOT] = 0
     search.kept_visits += search.visits - before
-    lower, upper = best_bounds(tree, np.int64(arrays.ROOT))
-    bounds = (-upper, -lower) if search.params.decide_root else (arrays.LOSS, arrays.WIN)
-    tree.lower[arrays.ROOT], tree.upper[arrays.ROOT] = bounds
+    lower, upper = best_bounds(tree, np.int64(ROOT))
+    bounds = (-upper, -lower) if search.params.decide_root else (LOSS, WIN)
+    tree.lower[ROOT], tree.upper[ROOT] = bounds
     if search.is_proven:
-        settle_past_visits(tree, np.int64(arrays.ROOT))
+        settle_past_visits(tree, np.int64(ROOT))
 
 
 def take_priors(search: Search, moves: np.ndarray, chances: np.ndarray) -> None:
@@ -320,7 +338,7 @@ def take_priors(search: Search, moves: np.ndarray, chances: np.ndarray) -> None:
     chance_of = dict(zip(moves.tolist(), chances.tolist(), strict=True))
     priors = np.array([chance_of[move] for move in search.root().moves.tolist()])
     priors /= priors.sum()
-    mix_priors(search.tree, np.int64(arrays.ROOT), priors, np.float64(1.0))
+    mix_priors(search.tree, np.int64(ROOT), priors, np.float64(1.0))
 
 
 def add_root_noise(search: Search, rng: np.random.Generator, epsilon: float, alpha: float) -> None:
@@ -328,5 +346,5 @@ def add_root_noise(search: Search, rng: np.random.Generator, epsilon: float, alp
     expanded.
     """
     noise = rng.dirichlet(np.full(int(search._root["n_edges"]), alpha))
-    mix_priors(search.tree, np.int64(arrays.ROOT), noise, np.float64(epsilon))
+    mix_priors(search.tree, np.int64(ROOT), noise, np.float64(epsilon))
     _hint_at_mate(search)

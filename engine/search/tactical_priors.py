@@ -22,10 +22,19 @@ from engine.board.makemove import copy_row, make
 from engine.native.aligned_arrays import buffers
 from engine.native.jit import kernel
 from engine.search.search_tree_state import Search
-from engine.search.tree import params
 from engine.search.tree.arrays import EXPANDED, MAX_DEPTH, NO_NODE, ROOT, SWEEP
 from engine.search.tree.edges import edges_of
-from engine.search.tree.params import HINT_PLIES, HINT_QUESTIONS
+from engine.search.tree.params import (
+    HINT_INNER_SHARE,
+    HINT_LEAST_VISITS,
+    HINT_LONGEST_WAIT,
+    HINT_MARGIN_CP,
+    HINT_PLIES,
+    HINT_POSITIONS,
+    HINT_POSITIONS_TOGETHER,
+    HINT_PRIOR,
+    HINT_QUESTIONS,
+)
 from engine.search.tree.priors import hint, restore
 from engine.search.tree.proofs import is_decided
 from engine.tactics.alphabeta import ENTRY_BYTES, AlphaBeta, best_reply, find_better, new_alpha_beta
@@ -74,7 +83,7 @@ class TacticalPriors:
         self._follow_the_tree()
         asked_at = self._asked_at
         return asked_at + max(
-            params.HINT_LEAST_VISITS, min(params.HINT_LONGEST_WAIT, asked_at // 8), asked_at // 256
+            HINT_LEAST_VISITS, min(HINT_LONGEST_WAIT, asked_at // 8), asked_at // 256
         )
 
     def collect(self) -> bool:
@@ -86,7 +95,7 @@ class TacticalPriors:
         self._asked_at = search.visits
         self._questions.path[0] = search.root_row()
         self._questions.n_asked[0] = self._answered = 0
-        self._questions.left[0] = params.HINT_POSITIONS_TOGETHER
+        self._questions.left[0] = HINT_POSITIONS_TOGETHER
         if not search.is_proven and search.forced_move == NO_MOVE:
             search.tree.counters[SWEEP] += 1
             ask(
@@ -147,8 +156,8 @@ def ask(tree, questions, node, depth, nodes_per_visit):
     """Ask about `node`, whose position is questions.path[depth], and nodes below it, if visits grew
     enough since.
     """
-    visits = np.int64(tree.nodes[node].visits)
-    if visits < params.HINT_LEAST_VISITS or depth >= MAX_DEPTH:
+    visits = tree.nodes[node].visits
+    if visits < HINT_LEAST_VISITS or depth >= MAX_DEPTH:
         return
     if (
         tree.nodes[node].state != EXPANDED
@@ -159,20 +168,20 @@ def ask(tree, questions, node, depth, nodes_per_visit):
     tree.seen_in[node] = tree.counters[SWEEP]
     if questions.n_asked[0] == HINT_QUESTIONS or questions.left[0] <= 0:
         return
-    new_visits = visits - np.int64(tree.asked_at[node])
-    share = 1.0 if node == ROOT else params.HINT_INNER_SHARE
+    new_visits = visits - tree.asked_at[node]
+    share = 1.0 if node == ROOT else HINT_INNER_SHARE
     grown = new_visits > 0 and (node == ROOT or new_visits >= tree.asked_at[node])
     if grown and tree.nodes[node].n_edges > 1:
         write_question(tree, questions, node, depth)
         last = questions.n_asked[0] - 1
         positions = np.int64(share * nodes_per_visit * new_visits)
-        most = min(params.HINT_POSITIONS, questions.left[0])
+        most = min(HINT_POSITIONS, questions.left[0])
         questions.positions[last] = min(positions, most)
         questions.left[0] -= questions.positions[last]
         tree.asked_at[node] = visits
     for edge in range(*edges_of(tree, node)):
         child = np.int64(tree.edges[edge].child)
-        if child != NO_NODE and tree.nodes[child].visits >= params.HINT_LEAST_VISITS:
+        if child != NO_NODE and tree.nodes[child].visits >= HINT_LEAST_VISITS:
             make(questions.path[depth], tree.edges[edge].move, questions.path[depth + 1])
             ask(tree, questions, child, depth + 1, nodes_per_visit)
 
@@ -184,15 +193,15 @@ def write_question(tree, questions, node, depth):
     questions.n_asked[0] += 1
     questions.node[k] = node
     copy_row(questions.path[depth], questions.row[k])
-    first = np.int64(tree.nodes[node].first_edge)
+    first = tree.nodes[node].first_edge
     count = np.int64(tree.nodes[node].n_edges)
     questions.n_moves[k] = count
-    most, most_visits = np.int64(0), np.int64(-1)
+    most, most_visits = 0, -1
     for i in range(count):
         questions.moves[k, i] = tree.edges[first + i].move
         child = tree.edges[first + i].child
         if child != NO_NODE and tree.edges[first + i].passes > most_visits:
-            most, most_visits = np.int64(i), np.int64(tree.edges[first + i].passes)
+            most, most_visits = i, tree.edges[first + i].passes
     questions.moves[k, 0], questions.moves[k, most] = (
         questions.moves[k, most],
         questions.moves[k, 0],
@@ -211,9 +220,7 @@ def answer(space, questions, k):
         line[i] = NO_MOVE
     copy_row(questions.row[k], row)
     moves, count = questions.moves[k], questions.n_moves[k]
-    move = find_better(
-        space, row, moves, count, np.int64(params.HINT_MARGIN_CP), questions.positions[k]
-    )
+    move = find_better(space, row, moves, count, np.int64(HINT_MARGIN_CP), questions.positions[k])
     for i in range(HINT_PLIES):
         line[i] = move
         if move == NO_MOVE:
@@ -233,5 +240,5 @@ def take_answers(tree, questions):
         for move in questions.line[k]:
             if move == NO_MOVE or node == NO_NODE or tree.nodes[node].state != EXPANDED:
                 break
-            node = hint(tree, node, move, np.float32(params.HINT_PRIOR))
+            node = hint(tree, node, move, np.float32(HINT_PRIOR))
     questions.n_asked[0] = 0

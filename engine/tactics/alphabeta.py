@@ -117,18 +117,16 @@ def find_better(space, row, moves, count, margin, nodes):
     for depth in range(MAX_ITERATION):
         make(row, moves[0], space.rows[1])
         best = margin - alpha_beta(
-            space, np.int64(1), np.int64(depth), np.int64(-MATE_CP), np.int64(MATE_CP), PASSING
+            space, np.int64(1), depth, np.int64(-MATE_CP), np.int64(MATE_CP), PASSING
         )
         if best >= MATE_CP:
             return better_move  # a mate: nothing is better
         better = NO_MOVE
         for i in range(1, count):
             make(row, moves[i], space.rows[1])
-            score = -alpha_beta(space, np.int64(1), np.int64(depth), -best - 1, -best, PASSING)
+            score = -alpha_beta(space, np.int64(1), depth, -best - 1, -best, PASSING)
             if score > best:
-                score = -alpha_beta(
-                    space, np.int64(1), np.int64(depth), np.int64(-MATE_CP), -best, PASSING
-                )
+                score = -alpha_beta(space, np.int64(1), depth, np.int64(-MATE_CP), -best, PASSING)
             if space.nodes_left[0] < 0:
                 return better if better != NO_MOVE else better_move
             if i == 1 and score <= best:
@@ -175,7 +173,7 @@ def alpha_beta(space, ply, depth, alpha, beta, may_pass):
             if space.nodes_left[0] >= 0 and score >= beta:
                 return score if score < MATE_FROM_CP else beta  # a mate after a pass is not proven
 
-    count = np.int64(generate(row, space.moves[ply]))
+    count = generate(row, space.moves[ply])
     if count == 0:
         return np.int64(ply - MATE_CP) if checked else np.int64(0)
     _score_moves(space, ply, count, first)
@@ -227,7 +225,7 @@ def _look_up(space, row, depth, alpha, beta):
     """Look up the table: (whether its score causes a cutoff, that score, its move or NO_MOVE)."""
     slot = _slot(space, row)
     if space.keys[slot] != row[KEY]:
-        return False, np.int64(0), NO_MOVE
+        return False, 0, NO_MOVE
     entry = space.table[slot]
     score = np.int64(entry[SCORE])
     bound = entry[BOUND]

@@ -302,7 +302,7 @@ def _development(row, side):
     own = row[WHITE + side]
     queen_out = row[QUEEN] & own & ~BACK_RANKS[side]
     if not queen_out:
-        return np.int64(0)
+        return 0
     return EARLY_QUEEN_CP * popcount((row[KNIGHT] | row[BISHOP]) & own & BACK_RANKS[side])
 
 

@@ -69,10 +69,10 @@ def mating_start(row, most, space):
     space.nodes[0] = 0
     for moves in range(1, most + 1):  # the shortest mate first
         copy_row(row, space.rows[0])
-        index = _attack(space, np.int64(0), np.int64(moves))
+        index = _attack(space, np.int64(0), moves)
         if index >= 0:
-            return np.int64(space.moves[0, index]), np.int64(moves)
-    return np.int64(-1), np.int64(0)
+            return np.int64(space.moves[0, index]), moves
+    return -1, 0
 
 
 @kernel()
@@ -90,7 +90,7 @@ def _attack(space, ply, most):
         make(row, moves[i], space.rows[ply + 1])
         if most > 2 and not in_check(space.rows[ply + 1]):
             continue
-        defences = np.int64(generate(space.rows[ply + 1], space.moves[ply + 1]))
+        defences = generate(space.rows[ply + 1], space.moves[ply + 1])
         refuted = defences == 0  # no defence is stalemate, because mates were found before
         for k in range(defences):
             space.nodes[0] += 1
@@ -170,5 +170,5 @@ def first_mating(row, moves, count, checks, scratch_row, scratch_moves):
         if may_check:
             make(row, moves[i], scratch_row)
             if in_check(scratch_row) and generate(scratch_row, scratch_moves) == 0:
-                return np.int64(i)
-    return np.int64(-1)
+                return i
+    return -1

@@ -11,8 +11,8 @@ from typing import Annotated, NamedTuple
 
 import numpy as np
 
-from engine.board import layout
 from engine.board.attacks import bit, check_squares, in_check
+from engine.board.layout import BLACK, KEY, PAWN, QUEEN, RANK_1, RANK_8, SIDE
 from engine.board.makemove import copy_row, make
 from engine.board.movegen import Targets, generate, generate_some
 from engine.native.aligned_arrays import buffers
@@ -84,9 +84,9 @@ def known_evaluation(row, space):
     """Return the static evaluation, which is remembered: searches meet many positions more than
     once.
     """
-    slot = np.int64(row[layout.KEY] & np.uint64(space.keys.size - 1))
-    if space.keys[slot] != row[layout.KEY]:
-        space.keys[slot] = row[layout.KEY]
+    slot = np.int64(row[KEY] & np.uint64(space.keys.size - 1))
+    if space.keys[slot] != row[KEY]:
+        space.keys[slot] = row[KEY]
         space.values[slot] = evaluate(row)
     return space.values[slot]
 
@@ -138,7 +138,7 @@ def forcing_moves(row, moves, scores, with_checks, evading):
     """Generate the moves to search, each with its immediate gain in centipawns; every move when
     evading a check.
     """
-    theirs = row[layout.BLACK - np.int64(row[layout.SIDE])]
+    theirs = row[BLACK - np.int64(row[SIDE])]
     count = (
         generate(row, moves)
         if evading
@@ -147,10 +147,7 @@ def forcing_moves(row, moves, scores, with_checks, evading):
     forcing = 0
     for i in range(count):
         gain = np.int64(0)
-        if (
-            bit(np.int64(moves[i]) >> 6 & 63) & theirs
-            or bit(np.int64(moves[i]) & 63) & row[layout.PAWN]
-        ):
+        if bit(np.int64(moves[i]) >> 6 & 63) & theirs or bit(np.int64(moves[i]) & 63) & row[PAWN]:
             gain = immediate_gain(row, moves[i])
         # Excludes promotions to less than a queen.
         if gain > 0 or evading or (with_checks and moves[i] >> 12 == 0):
@@ -163,7 +160,7 @@ def forcing_moves(row, moves, scores, with_checks, evading):
 @kernel()
 def forcing_targets(row, theirs, with_checks):
     """Target squares of captures, promotions and direct checks; discovered checks are ignored."""
-    promotions = theirs | layout.RANK_1 | layout.RANK_8
+    promotions = theirs | RANK_1 | RANK_8
     if not with_checks:
         return Targets(promotions, theirs, theirs, theirs, theirs)
     pawns, knights, diagonal, straight = check_squares(row)
@@ -179,11 +176,11 @@ def immediate_gain(row, move):
     """
     move = np.int64(move)
     promotion = move >> 12
-    if promotion and promotion != layout.QUEEN:
-        return np.int64(0)
+    if promotion and promotion != QUEEN:
+        return 0
     gain = captured_value(row, move & 63, move >> 6 & 63)
     if promotion:
-        gain += PIECE_VALUES[layout.QUEEN] - PIECE_VALUES[layout.PAWN]
+        gain += PIECE_VALUES[QUEEN] - PIECE_VALUES[PAWN]
     return gain
 
 

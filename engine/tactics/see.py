@@ -24,7 +24,7 @@ def see(row, move):
     """
     gain, on_square, occupied = _first_capture(row, move)
     if on_square == 0:
-        return np.int64(0)
+        return 0
     side = np.int64(row[SIDE])
     target = np.int64(move) >> 6 & 63
     return gain - _best_recapture(row, target, 1 - side, occupied, on_square)
@@ -56,7 +56,7 @@ def _first_capture(row, move):
     target = move >> 6 & 63
     promotion = move >> 12
     if bit(target) & row[WHITE + side]:
-        return np.int64(0), np.int64(0), ZERO  # castling: king takes own rook
+        return 0, 0, ZERO  # castling: king takes own rook
     occupied = row[WHITE] | row[BLACK]
     gain = captured_value(row, source, target)
     if gain and not occupied & bit(target):  # en passant
@@ -75,7 +75,7 @@ def captured_value(row, source, target):
         return PIECE_VALUES[piece_at(row, target)]
     if row[PAWN] & bit(source) and (source ^ target) & 7:
         return PIECE_VALUES[PAWN]  # en passant
-    return np.int64(0)
+    return 0
 
 
 @kernel()

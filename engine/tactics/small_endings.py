@@ -194,8 +194,8 @@ def is_certain_draw(row):
             if pieces == row[KNIGHT]:
                 return popcount(pieces) <= 2
             if is_bishop_and_knight(row, pieces):
-                return loses_a_piece(row, np.int64(strong))
-            return pieces == row[PAWN] | row[BISHOP] and is_wrong_corner(row, np.int64(strong))
+                return loses_a_piece(row, strong)
+            return pieces == row[PAWN] | row[BISHOP] and is_wrong_corner(row, strong)
     return False
 
 
@@ -307,15 +307,15 @@ def winner_of_small_ending(row):
     module does not know one.
     """
     if not has_few_pieces(row):
-        return np.int64(-1)
+        return -1
     for strong in range(2):
         own, enemy = (
             row[WHITE + strong] & ~row[KING],
             row[BLACK - strong] & ~row[KING],
         )
-        if wins_against_bare_king(row, np.int64(strong), own, enemy):
-            return np.int64(strong)
-    return np.int64(-1)
+        if wins_against_bare_king(row, strong, own, enemy):
+            return strong
+    return -1
 
 
 @kernel()

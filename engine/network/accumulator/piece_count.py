@@ -1,7 +1,5 @@
 """The number of pieces, by which small layers have several versions."""
 
-import numpy as np
-
 from engine.board.layout import BLACK, WHITE
 from engine.native.bits import popcount
 from engine.native.jit import kernel
@@ -12,7 +10,7 @@ PIECE_BUCKETS = 8  # versions of small layers, chosen by the number of pieces
 @kernel()
 def number_of_pieces(row):
     """Pieces and pawns of both sides."""
-    return np.int64(popcount(row[WHITE] | row[BLACK]))
+    return popcount(row[WHITE] | row[BLACK])
 
 
 @kernel()

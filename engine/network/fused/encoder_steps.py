@@ -106,7 +106,7 @@ def encode_rows(encoders, x, count, space):
 def feed_forward(encoders, layer, x, count, space):
     """Apply a layer's feed-forward block in place to x [64 count, E]."""
     rows = SQUARES * count
-    width, hidden = np.int64(encoders.down_bias.shape[1]), np.int64(encoders.up_bias.shape[1])
+    width, hidden = encoders.down_bias.shape[1], encoders.up_bias.shape[1]
     dense_rows(x, width, encoders.up[layer], hidden, space.hidden, rows)
     activate(space.hidden, encoders.up_bias[layer], rows, encoders.act)
     dense_rows(space.hidden, hidden, encoders.down[layer], width, space.added, rows)
@@ -115,7 +115,7 @@ def feed_forward(encoders, layer, x, count, space):
 
 @kernel(contract=True)
 def _attend(encoders, layer, x, count, space):
-    width, inner = np.int64(encoders.output_bias.shape[1]), np.int64(encoders.query_bias.shape[1])
+    width, inner = encoders.output_bias.shape[1], encoders.query_bias.shape[1]
     dense_rows(x, width, encoders.queries[layer], 3 * inner, space.queries, SQUARES * count)
     add_bias(space.queries, encoders.query_bias[layer], SQUARES * count, 3 * inner)
     depth = inner // encoders.heads
@@ -229,7 +229,7 @@ def softmax_rows(scores, bias, bias_at):
 @kernel(contract=True)
 def add_and_norm(x, added, bias, norm, rows, encoders):
     """x = norm(scale (added + bias) + x), in place, row by row."""
-    width = np.int64(len(bias))
+    width = len(bias)
     scale = splat(encoders.scale)
     for row in range(0, rows * width, width):
         for c in range(0, width, LANES):
@@ -263,10 +263,10 @@ def _smolgen(encoders, layer, x, count, space):
     """Fill space.bias from x: a few numbers of each square, then of the board, each head, each pair
     of squares.
     """
-    width = np.int64(encoders.down_bias.shape[1])
+    width = encoders.down_bias.shape[1]
     generated = encoders.generated
-    units, codes = np.int64(encoders.dense1_bias.shape[1]), np.int64(encoders.dense2_bias.shape[1])
-    small = np.int64(encoders.compress.shape[1]) // width
+    units, codes = encoders.dense1_bias.shape[1], encoders.dense2_bias.shape[1]
+    small = encoders.compress.shape[1] // width
     dense_rows(x, width, encoders.compress[layer], small, space.small, SQUARES * count)
     dense_rows(space.small, SQUARES * small, encoders.dense1[layer], units, space.small1, count)
     bias, norm = encoders.dense1_bias[layer], encoders.small_norm1[layer]
@@ -287,6 +287,6 @@ def _smolgen(encoders, layer, x, count, space):
 def _finish_small(encoders, x, bias, norm, units, count):
     """Activate and norm x [count, columns of the bias] in place, of which `units` columns count."""
     activate(x, bias, count, encoders.smolgen_act)
-    width = np.int64(len(bias))
+    width = len(bias)
     for p in range(count):
         norm_row(x, p * width, width, units, norm, np.float32(1e-3))

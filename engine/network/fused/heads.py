@@ -84,7 +84,7 @@ def value_features(heads, boards, count, act, space):
 def keep_features(heads, p, act, space):
     """Activate space.features, position p's, and put them in their places for `answer_values`."""
     value_channels, moves_left_channels = heads.head_features
-    width = np.int64(len(heads.bias))
+    width = len(heads.bias)
     activate(space.features, heads.bias, SQUARES, act)
     _copy_columns(space.features, width, ORIGIN, space.value_features, p, value_channels)
     _copy_columns(
@@ -108,7 +108,7 @@ def answer_values(heads, value, moves_left, count, act, space, wdl, plies):
 @kernel(contract=True)
 def convolve_squares(heads, boards, p, features, start):
     """Write the 1x1 convolutions of position p, without bias, to features [64, F] at features[start]."""
-    width = np.int64(len(heads.bias))
+    width = len(heads.bias)
     for rank in range(8):
         board = ((p * BOARD + rank) * BOARD + INNER) * heads.channels
         rows = Rows(board, heads.channels)
@@ -137,7 +137,7 @@ def _copy_columns(features, width, column, out, p, columns):
 @kernel(contract=True)
 def _hidden_layer(head, count, act, features, hidden):
     """hidden [P, H] = act(features weight1 + bias1); the row count is rounded up to fours."""
-    width = np.int64(len(head.bias1))
+    width = len(head.bias1)
     dense_rows(features, len(head.weight1) // width, head.weight1, width, hidden, count)
     activate(hidden, head.bias1, count, act)
 

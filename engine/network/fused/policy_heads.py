@@ -72,7 +72,7 @@ def square_features(squares, boards, count, act, out):
     """Write act(1x1 convolutions + bias) of `count` positions' boards [8, 10, 10, C] to out [8, 64,
     F].
     """
-    width = np.int64(len(squares.bias))
+    width = len(squares.bias)
     for p in range(count):
         convolve_squares(squares, boards, p, out, p * 64 * width)
     activate(out, squares.bias, count * SQUARES, act)
@@ -86,7 +86,7 @@ def convolution_planes(head, space, count):
     """Compute space.policy.answers [8, 64, K] from the already transformed output of the first
     convolution.
     """
-    planes = np.int64(len(head.bias))
+    planes = len(head.bias)
     answers, multiplied = space.policy.answers, space.policy.multiplied
     multiply_places(space.transformed, head.filters, planes, count, space.u, multiplied)
     for p in range(count):
@@ -126,8 +126,8 @@ def _classical_logits(head, answers, policy_index, n_moves, logits):
 def queries_and_keys(head, embedded, count, answers):
     """Compute answers [8, 64, 2 D] from the embedding [8, 64, F]."""
     rows = count * SQUARES
-    columns = np.int64(len(head.bias))
-    dense_rows(embedded, np.int64(len(head.squares.bias)), head.weight, columns, answers, rows)
+    columns = len(head.bias)
+    dense_rows(embedded, len(head.squares.bias), head.weight, columns, answers, rows)
     add_bias(answers, head.bias, rows, columns)
 
 

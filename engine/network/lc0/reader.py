@@ -23,9 +23,17 @@ from engine.network.families import PlanesConfig
 from engine.network.fused.given_tensors import LazyTensors
 from engine.network.fused.network_sizes import NORM_EPSILON
 from engine.network.input_formats import counter_scale
-from engine.network.lc0 import schema
 from engine.network.lc0.formats import describe, network_of
-from engine.network.lc0.schema import format_name
+from engine.network.lc0.schema import (
+    BFLOAT16,
+    FLOAT16,
+    FLOAT32,
+    LINEAR16,
+    MAX_STEP,
+    NET,
+    NET_START,
+    format_name,
+)
 from engine.network.lc0.tensor_map import (
     ConvTensors,
     Plain,
@@ -71,11 +79,11 @@ def load_lc0(path: str | Path, to_play: bool = False) -> PlanesFile:
             data = _read(path, file)
     except OSError as error:
         raise NetFileError.unreadable(path, error) from error
-    if data and schema.NET_START.startswith(data):
+    if data and NET_START.startswith(data):
         raise NetFileError(path, "a network of Lc0's", f"its first {len(data)} bytes alone")
-    if not data.startswith(schema.NET_START):
-        raise NetFileError.foreign(path, repr(schema.NET_START), bytes(data[:64]))
-    net = parse(path, memoryview(data), schema.NET)
+    if not data.startswith(NET_START):
+        raise NetFileError.foreign(path, repr(NET_START), bytes(data[:64]))
+    net = parse(path, memoryview(data), NET)
     config = network_of(path, net, to_play)
     form = describe(net.get("format", {}).get("network_format", {}))
     card = {
@@ -197,11 +205,11 @@ def _norm(path: Path, block: Message, row: ConvTensors) -> dict[str, np.ndarray]
 def _tensor(path: Path, layer: Message, name: str, shape: tuple[int, ...]) -> Decoder:
     """Check the size of a tensor; return what decodes it, float32."""
     params: Any = layer.get("params", b"")
-    encoding = layer.get("encoding", schema.LINEAR16)
-    if encoding not in (schema.LINEAR16, schema.FLOAT16, schema.BFLOAT16, schema.FLOAT32):
+    encoding = layer.get("encoding", LINEAR16)
+    if encoding not in (LINEAR16, FLOAT16, BFLOAT16, FLOAT32):
         expected = f"{name} encoded as LINEAR16, FLOAT16, BFLOAT16 or FLOAT32"
         raise NetFileError(path, expected, format_name("weights_encoding", encoding))
-    size = math.prod(shape) * (4 if encoding == schema.FLOAT32 else 2)
+    size = math.prod(shape) * (4 if encoding == FLOAT32 else 2)
     if len(params) != size:
         raise NetFileError(path, f"{size} bytes in {name} {list(shape)}", str(len(params)))
     return partial(_decoded, path, layer, name, shape)
@@ -211,22 +219,20 @@ def _decoded(path: Path, layer: Message, name: str, shape: tuple[int, ...]) -> n
     """Return one tensor; LINEAR16 is min + t (max - min), where t is a 16-bit number divided by
     65535.
     """
-    params, encoding = layer.get("params", b""), layer.get("encoding", schema.LINEAR16)
-    if encoding == schema.LINEAR16:
+    params, encoding = layer.get("params", b""), layer.get("encoding", LINEAR16)
+    if encoding == LINEAR16:
         low, high = (np.float32(layer.get(bound, 0.0)) for bound in ("min_val", "max_val"))
         if not (abs(low) <= LARGEST and abs(high) <= LARGEST):  # true for NaN too
             raise NetFileError(path, f"numbers up to {LARGEST:g} in {name}", f"{low} to {high}")
         numbers = np.frombuffer(params, "<u2").astype(np.float32)
-        numbers /= np.float32(schema.MAX_STEP)
+        numbers /= np.float32(MAX_STEP)
         numbers *= high - low
         numbers += low
         return numbers.reshape(shape)
-    if encoding == schema.BFLOAT16:  # the upper half of a float32
+    if encoding == BFLOAT16:  # the upper half of a float32
         numbers = (np.frombuffer(params, "<u2").astype("<u4") << 16).view("<f4")
     else:
-        numbers = np.frombuffer(params, "<f4" if encoding == schema.FLOAT32 else "<f2").astype(
-            np.float32
-        )
+        numbers = np.frombuffer(params, "<f4" if encoding == FLOAT32 else "<f2").astype(np.float32)
     if not (np.abs(numbers) <= LARGEST).all():
         raise NetFileError(path, f"numbers up to {LARGEST:g} in {name}", "larger ones, or NaN")
     return numbers.reshape(shape)

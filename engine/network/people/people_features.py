@@ -221,7 +221,7 @@ def _write_sorts_of_kings(row, moves, n_moves, n_bands, sight):
         escapes = np.int64(0)
         if threat == THREATS - 1:
             attacked = targets_of(kind, target, side, occupied & ~(ONE << np.uint64(source)))
-            escapes = 1 + min(np.int64(popcount(free & ~attacked)), np.int64(3))
+            escapes = 1 + min(popcount(free & ~attacked), 3)
         steps = king_steps(king, target) * STEPS + king_steps(king, source)
         sight.sorts[i, 7] = first + (kind * STEPS * STEPS + steps) * ESCAPES + escapes
 

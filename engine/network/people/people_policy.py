@@ -137,7 +137,7 @@ def predict_moves(model, stack, band, n_bands):
     tables = model.tables
     sight = model.sight
     moves = model.moves
-    n_moves = np.int64(generate(stack[ply], moves))
+    n_moves = generate(stack[ply], moves)
     count = look(stack, ply, band, n_bands, moves, n_moves, sight)
     units, width = len(model.inputs), len(model.accumulator)
     add_rows(tables.weight, width, sight.features, count, tables.bias, model.accumulator)

@@ -16,7 +16,18 @@ from engine.network.accumulator.flat_tables import filled_tables
 from engine.network.accumulator.piece_count import PIECE_BUCKETS
 from engine.network.accumulator.short_rows import as_bytes, as_shorts, by_input, sum_scale
 from engine.network.outputs import MOVES_LEFT_SCALE
-from engine.network.sparse import policy_features as features
+from engine.network.sparse.policy_features import (
+    BALANCE_FEATURE,
+    CASTLING_FEATURE,
+    COUNTER_FEATURE,
+    EN_PASSANT_FEATURE,
+    MAX_ACTIVE,
+    PASSED_FEATURE,
+    PHASES,
+    PIECE_FEATURES,
+    SORTS,
+    STATE_FEATURES,
+)
 from engine.network.sparse.sparse_parameters import OUTPUTS, ParameterTables, SparseConfig
 from engine.network.value.value_parameters import most_of_pieces
 
@@ -59,7 +70,7 @@ def quantized(tensors: Mapping[str, np.ndarray], config: SparseConfig) -> Intege
     floats = filled_tables(config, tensors)
     if not largest_output(floats, config) < float(np.finfo(np.float32).max):  # true for NaN too
         raise ConfigError("expected weights with finite sums, found larger ones, infinity or NaN")
-    scale = sum_scale(largest_accumulator(floats, config), features.MAX_ACTIVE + 1, COARSEST_SCALE)
+    scale = sum_scale(largest_accumulator(floats, config), MAX_ACTIVE + 1, COARSEST_SCALE)
     heads = (
         as_bytes(weights, config.units)
         for weights in (floats.policy, floats.sort_weight, floats.hidden)
@@ -96,11 +107,9 @@ def largest_output(tables: ParameterTables, config: SparseConfig) -> float:
     def largest(array: np.ndarray) -> float:
         return float(np.abs(array).max())
 
-    accumulator = features.MAX_ACTIVE * largest(tables.weight) + largest(tables.bias)
+    accumulator = MAX_ACTIVE * largest(tables.weight) + largest(tables.bias)
     policy = most(tables.policy, config.units) + largest(tables.policy_bias)
-    policy += most(tables.sort_weight, config.units) + len(features.SORTS) * largest(
-        tables.sort_bias
-    )
+    policy += most(tables.sort_weight, config.units) + len(SORTS) * largest(tables.sort_bias)
     hidden = most(tables.hidden, config.units) + largest(tables.hidden_bias)
     inner = most(tables.inner, config.hidden) * hidden + largest(tables.inner_bias)
     outputs = most(tables.output, config.inner) * inner + largest(tables.output_bias)
@@ -112,26 +121,18 @@ def largest_accumulator(tables: ParameterTables, config: SparseConfig) -> float:
     and the state.
     """
     weight = np.abs(tables.weight.reshape(-1, config.width))
-    pieces = (
-        weight[: features.PIECE_FEATURES]
-        .reshape(12, features.PHASES, 4, 64, config.width)
-        .max(axis=2)
-    )
-    passed = (
-        weight[features.PASSED_FEATURE :]
-        .reshape(features.PHASES, 2, 6, 64, config.width)
-        .max(axis=2)
-    )
+    pieces = weight[:PIECE_FEATURES].reshape(12, PHASES, 4, 64, config.width).max(axis=2)
+    passed = weight[PASSED_FEATURE:].reshape(PHASES, 2, 6, 64, config.width).max(axis=2)
     pieces[PAWN] += passed[:, 0]
     pieces[6 + PAWN] += passed[:, 1]
-    state = weight[features.PIECE_FEATURES : features.PASSED_FEATURE]
-    state = state.reshape(features.PHASES, features.STATE_FEATURES, config.width)
+    state = weight[PIECE_FEATURES:PASSED_FEATURE]
+    state = state.reshape(PHASES, STATE_FEATURES, config.width)
     total = most_of_pieces(pieces.swapaxes(0, 1)) + np.abs(tables.bias)
-    total += state[:, features.CASTLING_FEATURE : features.EN_PASSANT_FEATURE].sum(axis=1)
+    total += state[:, CASTLING_FEATURE:EN_PASSANT_FEATURE].sum(axis=1)
     for first, last in (
-        (features.EN_PASSANT_FEATURE, features.COUNTER_FEATURE),
-        (features.COUNTER_FEATURE, features.BALANCE_FEATURE),
-        (features.BALANCE_FEATURE, None),
+        (EN_PASSANT_FEATURE, COUNTER_FEATURE),
+        (COUNTER_FEATURE, BALANCE_FEATURE),
+        (BALANCE_FEATURE, None),
     ):
         total += state[:, first:last].max(axis=1)
     return float(total.max())

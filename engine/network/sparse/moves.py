@@ -26,8 +26,21 @@ from typing import Annotated, NamedTuple
 
 import numpy as np
 
-from engine.board import attacks
-from engine.board.attacks import bishop_attacks, pawn_attack_set, rook_attacks, targets_of
+from engine.board.attacks import (
+    BY_ANY,
+    BY_MINOR,
+    BY_PAWN,
+    BY_ROOK,
+    BY_TWO,
+    KING_ATTACKS,
+    KNIGHT_ATTACKS,
+    ONE,
+    ZERO,
+    bishop_attacks,
+    pawn_attack_set,
+    rook_attacks,
+    targets_of,
+)
 from engine.board.layout import BISHOP, BLACK, KING, KNIGHT, PAWN, QUEEN, ROOK, SIDE, WHITE
 from engine.native.aligned_arrays import buffers
 from engine.native.bits import ctz, popcount
@@ -88,22 +101,22 @@ def judge_squares(row, side, sight):
     own = row[WHITE + side]
     enemy = row[BLACK - side]
     exposed, loose = (
-        theirs[attacks.BY_ANY] & ~ours[attacks.BY_TWO],
-        theirs[attacks.BY_ANY] & ~ours[attacks.BY_ANY],
+        theirs[BY_ANY] & ~ours[BY_TWO],
+        theirs[BY_ANY] & ~ours[BY_ANY],
     )
-    cheaper = theirs[attacks.BY_PAWN]
+    cheaper = theirs[BY_PAWN]
     worth = row[QUEEN] & enemy
     danger = loose & ~row[KING]
     sight.unsafe[PAWN] = loose & ~enemy
-    sight.unsafe[KING] = attacks.ZERO
+    sight.unsafe[KING] = ZERO
     worth |= (row[ROOK] | row[BISHOP] | row[KNIGHT]) & enemy
     sight.unsafe[KNIGHT] = sight.unsafe[BISHOP] = (cheaper | exposed) & ~worth
     danger |= cheaper & (row[KNIGHT] | row[BISHOP])
     worth = (row[QUEEN] | row[ROOK]) & enemy
-    cheaper |= theirs[attacks.BY_MINOR]
+    cheaper |= theirs[BY_MINOR]
     sight.unsafe[ROOK] = (cheaper | exposed) & ~worth
     danger |= cheaper & row[ROOK]
-    cheaper |= theirs[attacks.BY_ROOK]
+    cheaper |= theirs[BY_ROOK]
     sight.unsafe[QUEEN] = (cheaper | exposed) & ~(row[QUEEN] & enemy)
     danger |= cheaper & row[QUEEN]
     return danger & own
@@ -118,8 +131,8 @@ def map_threats(row, side, sight):
     those that a bishop in the queen's place attacks. Needs sight.attacks.
     """
     enemy = row[BLACK - side]
-    occupied, loose = enemy | row[WHITE + side], enemy & ~sight.attacks[1 - side, attacks.BY_ANY]
-    sight.threats[:] = attacks.ZERO
+    occupied, loose = enemy | row[WHITE + side], enemy & ~sight.attacks[1 - side, BY_ANY]
+    sight.threats[:] = ZERO
     for kind in range(KING + 1):
         squares = sight.threats[THREAT_OF_KIND[kind]]
         pieces = row[kind] & enemy
@@ -127,18 +140,18 @@ def map_threats(row, side, sight):
         pieces &= loose if kind < ROOK else enemy
         while pieces:
             square = ctz(pieces)
-            pieces &= pieces - attacks.ONE
-            is_loose = loose >> np.uint64(square) & attacks.ONE
+            pieces &= pieces - ONE
+            is_loose = loose >> np.uint64(square) & ONE
             diagonal = bishop_attacks(square, occupied)
             straight = rook_attacks(square, occupied)
-            squares[KNIGHT] |= attacks.KNIGHT_ATTACKS[square]
+            squares[KNIGHT] |= KNIGHT_ATTACKS[square]
             squares[BISHOP] |= diagonal
             if is_loose or kind != ROOK:
                 squares[ROOK] |= straight
             if is_loose or kind == KING:
                 squares[QUEEN] |= diagonal | straight
             if is_loose and kind != KING:
-                squares[KING] |= attacks.KING_ATTACKS[square]
+                squares[KING] |= KING_ATTACKS[square]
     for kind in range(KING + 1):
         for level in range(1, THREATS):
             sight.threats[0, kind] |= sight.threats[level, kind]
@@ -156,25 +169,23 @@ def write_moves(row, moves, n_moves, danger, sight):
     enemy = row[BLACK - side]
     occupied = own | enemy
     # Pieces under attack with one protector. A move of that one may leave them.
-    duties = (
-        own & ~row[KING] & theirs[attacks.BY_ANY] & ours[attacks.BY_ANY] & ~ours[attacks.BY_TWO]
-    )
+    duties = own & ~row[KING] & theirs[BY_ANY] & ours[BY_ANY] & ~ours[BY_TWO]
     source = np.int64(-1)
     kind = np.int64(0)
     fled = np.int64(0)
-    duty = endangered = attacked = attacks.ZERO
+    duty = endangered = attacked = ZERO
     for i in range(n_moves):
         move = np.int64(moves[i])
         if move & 63 != source:  # moves of one piece are adjacent
             source = move & 63
             kind = kind_on(row, source)
-            fled = np.int64(danger >> np.uint64(source) & attacks.ONE)
-            endangered = danger & ~(attacks.ONE << np.uint64(source))
-            duty = duties & targets_of(kind, source, side, occupied) if duties else attacks.ZERO
+            fled = np.int64(danger >> np.uint64(source) & ONE)
+            endangered = danger & ~(ONE << np.uint64(source))
+            duty = duties & targets_of(kind, source, side, occupied) if duties else ZERO
         target = move >> 6 & 63
         shift = np.uint64(target)
-        captured = 1 + kind_on(row, target) if enemy >> shift & attacks.ONE else np.int64(0)
-        unsafe = np.int64(sight.unsafe[kind] >> shift & attacks.ONE)
+        captured = 1 + kind_on(row, target) if enemy >> shift & ONE else np.int64(0)
+        unsafe = np.int64(sight.unsafe[kind] >> shift & ONE)
         pushes = kind == PAWN and (source ^ target) & 7 == 0
         attacker = cheapest_attacker(theirs, shift)
         supported = support(ours, shift, pushes)
@@ -186,14 +197,12 @@ def write_moves(row, moves, n_moves, danger, sight):
         threat, threats = threat_of(sight.threats, kind, np.uint64(source), shift)
         left = guarded = np.int64(0)
         if duty | endangered:
-            attacked = targets_of(
-                kind, target, side, occupied & ~(attacks.ONE << np.uint64(source))
-            )
+            attacked = targets_of(kind, target, side, occupied & ~(ONE << np.uint64(source)))
             left, guarded = at_most_2(duty & ~attacked), at_most_2(endangered & attacked)
         aim = (kind * 6 + threat) * 3 + risk
         aims = aim * 3 + threats
         in_danger = at_most_2(endangered)
-        twice = np.int64(theirs[attacks.BY_TWO] >> shift & attacks.ONE)
+        twice = np.int64(theirs[BY_TWO] >> shift & ONE)
         sight.rows[i] = POLICY_INDEX[move ^ flips] + POLICY_SIZE * unsafe
         sight.sorts[i, 0] = aim * 3 + left
         exchange = ((kind * 5 + attacker) * 3 + supported) * 6 + captured
@@ -245,7 +254,7 @@ def kind_on(row, square):
     """Kind of the piece on an occupied square."""
     shift = np.uint64(square)
     kind = np.int64(0)
-    while not row[kind] >> shift & attacks.ONE:
+    while not row[kind] >> shift & ONE:
         kind += 1
     return kind
 
@@ -255,12 +264,10 @@ def cheapest_attacker(sets, shift):
     """Return the cheapest attacker of a side on a square: 0 none, 1 king or queen, 2 rook, 3 minor,
     4 pawn.
     """
-    minor = sets[attacks.BY_MINOR] | sets[attacks.BY_PAWN]  # Adds bits instead of branching.
-    rook = minor | sets[attacks.BY_ROOK]
-    bits = (sets[attacks.BY_ANY] >> shift & attacks.ONE) + (rook >> shift & attacks.ONE)
-    return np.int64(
-        bits + (minor >> shift & attacks.ONE) + (sets[attacks.BY_PAWN] >> shift & attacks.ONE)
-    )
+    minor = sets[BY_MINOR] | sets[BY_PAWN]  # Adds bits instead of branching.
+    rook = minor | sets[BY_ROOK]
+    bits = (sets[BY_ANY] >> shift & ONE) + (rook >> shift & ONE)
+    return np.int64(bits + (minor >> shift & ONE) + (sets[BY_PAWN] >> shift & ONE))
 
 
 @kernel()
@@ -270,24 +277,24 @@ def support(sets, shift, pushes):
 
     pushes: whether a pawn goes straight ahead, to a square that it did not attack.
     """
-    protected = (sets[attacks.BY_ANY] if pushes else sets[attacks.BY_TWO]) >> shift & attacks.ONE
-    return np.int64(protected + (protected & sets[attacks.BY_PAWN] >> shift))
+    protected = (sets[BY_ANY] if pushes else sets[BY_TWO]) >> shift & ONE
+    return np.int64(protected + (protected & sets[BY_PAWN] >> shift))
 
 
 @kernel()
 def threat_of(squares, kind, source, target):
     """(best threat of a move, number of threats up to two); what its piece attacks already is none."""
-    threat = threats = np.int64(0)
-    if not squares[0, kind] >> target & attacks.ONE:
+    threat = threats = 0
+    if not squares[0, kind] >> target & ONE:
         return threat, threats
     for level in range(THREATS - 1, 0, -1):
-        if squares[level, kind] >> target & ~(squares[level, kind] >> source) & attacks.ONE:
-            threat = max(threat, np.int64(level))
-            threats = min(threats + 1, np.int64(2))
+        if squares[level, kind] >> target & ~(squares[level, kind] >> source) & ONE:
+            threat = max(threat, level)
+            threats = min(threats + 1, 2)
     return threat, threats
 
 
 @kernel()
 def at_most_2(bitboard):
     """Return the number of squares, 2 for more."""
-    return min(np.int64(popcount(bitboard)), np.int64(2))
+    return min(popcount(bitboard), 2)

@@ -147,7 +147,7 @@ def _plain_step(bias, count, channels, smooth, space):
 @kernel(contract=True)
 def _residual_step(bias, count, gates, block, smooth, space):
     """Set boards = act(gate(conv + bias) + boards) and transform it for the next convolution."""
-    channels = np.int64(len(bias))
+    channels = len(bias)
     board = BOARD * BOARD * channels
     for p in range(count):
         output_transform(space.multiplied, p, bias, channels, space.dense, ORIGIN, DENSE, LINEAR)
@@ -176,7 +176,7 @@ def _take_means(space, p, channels):
 @kernel(contract=True)
 def _squeeze(weight, bias, p, channels, smooth, space):
     """act(dense layer of the means) into space.hidden."""
-    units = np.int64(len(bias))
+    units = len(bias)
     for h in range(0, units, LANES):
         total = load(bias, h)
         for c in range(channels):

@@ -45,7 +45,7 @@ class SquareEmbedding(NamedTuple):
 @kernel(contract=True)
 def embed(embedding, masks, x, count, piece_numbers):
     """Write x [64 count, E] from masks uint64 [count, 112]; `piece_numbers` [64 P] is scratch."""
-    width = np.int64(len(embedding.zero_bias))
+    width = len(embedding.zero_bias)
     board = SQUARES * width
     for p in range(count):
         squares = x[p * board : (p + 1) * board]
@@ -65,7 +65,7 @@ def embed(embedding, masks, x, count, piece_numbers):
 @kernel(contract=True)
 def _write_pieces(layers, masks, squares, width, numbers):
     """Write to each square what the pieces of the whole board say of it."""
-    size = np.int64(len(numbers))
+    size = len(numbers)
     for i in range(0, size, LANES):
         store(numbers, i, load(layers.numbers_bias, i))
     for plane in range(PIECE_PLANES):

@@ -209,7 +209,7 @@ class FusedTransformer(Fused):
 @kernel(contract=True)
 def _answer_values(heads, value, moves_left, x, count, act, space, wdl, plies):
     """Write wdl and plies of `count` positions from x [64 count, E]."""
-    features = np.int64(len(heads.bias))
+    features = len(heads.bias)
     board = SQUARES * heads.channels
     for p in range(count):
         squares = x[p * board : (p + 1) * board]
@@ -222,5 +222,5 @@ def _answer_values(heads, value, moves_left, x, count, act, space, wdl, plies):
 def _embed_policy(squares, x, count, act, embedded):
     """Write embedded [64 count, F], the policy head's numbers of the squares, from x [64 count, E]."""
     rows = SQUARES * count
-    dense_rows(x, squares.channels, squares.weight, np.int64(len(squares.bias)), embedded, rows)
+    dense_rows(x, squares.channels, squares.weight, len(squares.bias), embedded, rows)
     activate(embedded, squares.bias, rows, act)

@@ -17,7 +17,23 @@ import numpy as np
 from engine.board.layout import SIDE
 from engine.native.atomics import add, lock, order_writes, unlock
 from engine.native.jit import kernel
-from engine.search.tree import arrays
+from engine.search.tree.arrays import (
+    BASE_DEPTH,
+    CLOCK,
+    DONE,
+    DRAW,
+    DRAWS,
+    FREE,
+    FREE_LEFT,
+    IN_FLIGHT,
+    LEAF_DEPTH,
+    PLIES_LEFT,
+    RESERVED,
+    ROOT,
+    ROOT_PLY,
+    SQUARES,
+    TERMINAL,
+)
 from engine.search.tree.butterfly import note_advantage
 from engine.search.tree.edges import q_of, worth
 from engine.search.tree.proofs import decide, is_decided, narrow, settle_past_visits
@@ -32,11 +48,9 @@ def finish_known(tree, params, depth, node, result, mate_plies):
     `Round.known`.
     """
     decide(tree, node, result, mate_plies)
-    plies = np.float64(max(mate_plies, np.int64(0)))
-    draw = 1.0 if result == arrays.DRAW else 0.0
-    finish_visit(
-        tree, params, depth, node, np.int64(arrays.TERMINAL), np.float64(result), draw, plies
-    )
+    plies = np.float64(max(mate_plies, 0))
+    draw = 1.0 if result == DRAW else 0.0
+    finish_visit(tree, params, depth, node, np.int64(TERMINAL), np.float64(result), draw, plies)
 
 
 @kernel()
@@ -74,7 +88,7 @@ def finish_visit(tree, params, depth, node, state, value, draw, plies):
     lock(tree.nodes, node)
     tree.nodes[node].state = state
     order_writes()  # Whoever sees the visit sees what the node is.
-    add_to_node(tree, node, np.int64(1), tree.counters[arrays.CLOCK] + 1)
+    add_to_node(tree, node, np.int64(1), tree.counters[CLOCK] + 1)
     add_to_sums(tree, node, value, draw, value * value, plies)
     q = np.float64(q_of(tree.nodes, node))
     unlock(tree.nodes, node)
@@ -127,26 +141,26 @@ def go_up(tree, params, depth, news):
     """Count a visit on the edges and nodes of its way, from its end up to the stint's base, and let
     proofs spread.
     """
-    base_depth = tree.stint[arrays.BASE_DEPTH]
+    base_depth = tree.stint[BASE_DEPTH]
     single = np.int64(1)
     none = np.int64(0)
-    clock = tree.counters[arrays.CLOCK] + 1
-    learns = tree.stint[arrays.LEAF_DEPTH] > 0
+    clock = tree.counters[CLOCK] + 1
+    learns = tree.stint[LEAF_DEPTH] > 0
     # Of the leaf.
-    side = np.int64(tree.stack[tree.counters[arrays.ROOT_PLY], SIDE]) ^ depth & single
+    side = np.int64(tree.stack[tree.counters[ROOT_PLY], SIDE]) ^ depth & single
     while depth > base_depth:
         depth, side = depth - 1, side ^ single
         node = node_on(tree, depth)
         if learns:
             note_advantage(tree, node, depth, side, news.value)
         news = pass_by(tree, params, node, tree.way[depth], Counted(single, single, clock), news)
-    tree.stint[arrays.DONE] += 1
+    tree.stint[DONE] += 1
     if base_depth == 0:
-        add(tree.counters, np.int64(arrays.CLOCK), single)
+        add(tree.counters, np.int64(CLOCK), single)
         land(tree, single)
-    tree.earned[arrays.DRAWS] += news.draw
-    tree.earned[arrays.SQUARES] += news.square
-    tree.earned[arrays.PLIES_LEFT] += news.plies
+    tree.earned[DRAWS] += news.draw
+    tree.earned[SQUARES] += news.square
+    tree.earned[PLIES_LEFT] += news.plies
     while news.proves and depth > 0:
         depth -= 1
         proof = News(news.q, 0.0, 0.0, 0.0, 0.0, news.proves)
@@ -170,7 +184,7 @@ def pass_by(tree, params, node, edge, counted, news):
     gain = -renew_edge(tree, edge, counted, news.q)
     if is_decided(tree, node):
         value = visits * tree.nodes[node].lower
-        draw = visits if tree.nodes[node].lower == arrays.DRAW else 0.0
+        draw = visits if tree.nodes[node].lower == DRAW else 0.0
         square = abs(value)
         gain = value
     add_to_node(tree, node, counted.visits, counted.clock)
@@ -216,7 +230,7 @@ def add_to_sums(tree, node, value, draw, square, plies):
 @kernel()
 def spread_proof(tree, params, node):
     """Let bounds of a node's children reach the node; returns whether its own are narrower."""
-    if is_decided(tree, node) or (node == arrays.ROOT and not params.decide_root):
+    if is_decided(tree, node) or (node == ROOT and not params.decide_root):
         return False
     if not narrow(tree, node):
         return False
@@ -228,11 +242,11 @@ def spread_proof(tree, params, node):
 @kernel()
 def catch_up(tree, params, node, edge, child):
     """Count a free visit through an edge of a node, whose child has more visits than the edge."""
-    tree.stint[arrays.FREE_LEFT] -= 1
-    counted = Counted(np.int64(1), np.int64(0), tree.counters[arrays.CLOCK] + 1)
+    tree.stint[FREE_LEFT] -= 1
+    counted = Counted(np.int64(1), np.int64(0), tree.counters[CLOCK] + 1)
     pass_by(tree, params, node, edge, counted, mean_of(tree, child))
-    if node == arrays.ROOT:
-        add(tree.counters, np.int64(arrays.FREE), np.int64(1))
+    if node == ROOT:
+        add(tree.counters, np.int64(FREE), np.int64(1))
 
 
 @kernel()
@@ -240,25 +254,25 @@ def take_back(tree, depth):
     """Undo a visit in flight that went so far down `tree.way`, from the stint's base, which keeps
     it, or the root.
     """
-    while depth > tree.stint[arrays.BASE_DEPTH]:
+    while depth > tree.stint[BASE_DEPTH]:
         depth -= 1
         node = node_on(tree, depth)
         lock(tree.nodes, node)
         tree.edges[tree.way[depth]].under_way -= 1
         unlock(tree.nodes, node)
-    if tree.stint[arrays.RESERVED] == 0:
+    if tree.stint[RESERVED] == 0:
         land(tree, np.int64(1))
 
 
 @kernel()
 def node_on(tree, depth):
     """Return the node at a depth of `tree.way`."""
-    return np.int64(tree.edges[tree.way[depth - 1]].child) if depth > 0 else np.int64(arrays.ROOT)
+    return np.int64(tree.edges[tree.way[depth - 1]].child) if depth > 0 else ROOT
 
 
 @kernel()
 def land(tree, visits):
     """Count visits of the root that are in flight no more."""
-    lock(tree.nodes, np.int64(arrays.ROOT))
-    tree.counters[arrays.IN_FLIGHT] -= visits
-    unlock(tree.nodes, np.int64(arrays.ROOT))
+    lock(tree.nodes, np.int64(ROOT))
+    tree.counters[IN_FLIGHT] -= visits
+    unlock(tree.nodes, np.int64(ROOT))

@@ -11,7 +11,7 @@ from engine.search.tree.arrays import LOSS, LOST, NO_NODE, UNVISITED
 @kernel()
 def edges_of(tree, node):
     """Return the first of a node's edges, and the one behind the last."""
-    first = np.int64(tree.nodes[node].first_edge)
+    first = tree.nodes[node].first_edge
     return first, first + np.int64(tree.nodes[node].n_edges)
 
 

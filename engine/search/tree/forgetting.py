@@ -22,8 +22,23 @@ import numpy as np
 
 from engine.board.layout import NO_MOVE
 from engine.native.jit import kernel
-from engine.search.tree import arrays
-from engine.search.tree.arrays import Tree, move_edge, move_node, reset_node
+from engine.search.tree.arrays import (
+    CANNOT_SHRINK,
+    EDGES,
+    EXPANDED,
+    FREE,
+    NO_NODE,
+    NODES,
+    ROOT,
+    SHRINKS,
+    STUNTED,
+    SWEEP,
+    VALUED,
+    Tree,
+    move_edge,
+    move_node,
+    reset_node,
+)
 from engine.search.tree.edges import edges_of
 from engine.search.tree.proofs import is_decided
 from engine.search.tree.transpositions import leave
@@ -46,14 +61,14 @@ def make_room(tree: Tree) -> Iterator[None]:
     The root's own moves stay, and so do nodes whose result is known, because they are the proof of
     others. The tree may be read between two slices; visits wait until all are done.
     """
-    tree.counters[arrays.SHRINKS] += 1
-    used = int(tree.counters[arrays.NODES])
+    tree.counters[SHRINKS] += 1
+    used = int(tree.counters[NODES])
     sample = tree.order[1 : used : max(1, used // SAMPLE)]
     latest = last_use(tree, sample, SHARE)
     yield from forget_unreached(tree, latest)
-    nodes_left = int(tree.counters[arrays.NODES])
+    nodes_left = int(tree.counters[NODES])
     if nodes_left > (1 - LEAST_SHARE) * used:
-        tree.counters[arrays.CANNOT_SHRINK] = 1
+        tree.counters[CANNOT_SHRINK] = 1
 
 
 def last_use(tree: Tree, sample: np.ndarray, share: float) -> np.int64:
@@ -77,7 +92,7 @@ def count_tried(tree, nodes, counts):
     """Write how many edges of each node were tried."""
     for i in range(nodes.size):
         for edge in range(*edges_of(tree, nodes[i])):
-            counts[i] += tree.edges[edge].child != arrays.NO_NODE
+            counts[i] += tree.edges[edge].child != NO_NODE
 
 
 def reroot(tree: Tree, root: int) -> None:
@@ -85,14 +100,14 @@ def reroot(tree: Tree, root: int) -> None:
     `forget_the_rest`.
     """
     become_root(tree, np.int64(root))
-    tree.counters[[arrays.SHRINKS, arrays.CANNOT_SHRINK, arrays.FREE]] = 0
+    tree.counters[[SHRINKS, CANNOT_SHRINK, FREE]] = 0
 
 
 @kernel()
 def become_root(tree, root):
     """Move a node to the root's place. Edges that led to it lead to a fresh node."""
     leave(tree, root)
-    move_node(tree, root, np.int64(arrays.ROOT))
+    move_node(tree, root, np.int64(ROOT))
     reset_node(tree, root)
 
 
@@ -101,7 +116,7 @@ def reset_root(tree):
     """Make the root a node that nobody has visited. Python calls no kernel that was made of fields
     itself, because it would be compiled in every process.
     """
-    reset_node(tree, np.int64(arrays.ROOT))
+    reset_node(tree, np.int64(ROOT))
 
 
 def forget_own(tree: Tree) -> None:
@@ -180,16 +195,16 @@ IS_OVER: Final = 6
 
 def begin_pass(tree: Tree) -> Pass:
     """Return a pass that has reached the root."""
-    used, edges = int(tree.counters[arrays.NODES]), int(tree.counters[arrays.EDGES])
+    used, edges = int(tree.counters[NODES]), int(tree.counters[EDGES])
     work = Pass(
         queue=np.empty(used, np.int32),
-        by_edges=np.full(used, arrays.NO_NODE, np.int32),
+        by_edges=np.full(used, NO_NODE, np.int32),
         place=np.zeros(edges // BUCKET + 2, np.int32),
         progress=np.zeros(N_PROGRESS, np.int64),
     )
-    tree.counters[arrays.SWEEP] += 1
-    tree.seen_in[arrays.ROOT] = tree.counters[arrays.SWEEP]
-    work.queue[0] = arrays.ROOT
+    tree.counters[SWEEP] += 1
+    tree.seen_in[ROOT] = tree.counters[SWEEP]
+    work.queue[0] = ROOT
     work.progress[KEPT] = 1
     return work
 
@@ -211,8 +226,8 @@ def forget_some(tree, work, latest, left):
         return False
     for i in range(work.queue.size):
         tree.order[i] = work.queue[i]
-    tree.counters[arrays.EDGES] = progress[KEPT_EDGES]
-    tree.counters[arrays.NODES] = progress[KEPT]
+    tree.counters[EDGES] = progress[KEPT_EDGES]
+    tree.counters[NODES] = progress[KEPT]
     return True
 
 
@@ -255,17 +270,17 @@ def mark(tree, work, latest, begin, end):
 
     Those last visited at `latest` or before are closed, so that nothing below them is reached.
     """
-    survivors, sweep = work.progress[KEPT], tree.counters[arrays.SWEEP]
+    survivors, sweep = work.progress[KEPT], tree.counters[SWEEP]
     for i in range(begin, end):
         node = np.int64(work.queue[i])
         if gives_way(tree, node, latest):
-            tree.nodes[node].state = arrays.VALUED
+            tree.nodes[node].state = VALUED
             tree.nodes[node].n_edges = 0
             tree.asked_at[node] = 0
             tree.hinted[node] = NO_MOVE
         for edge in range(*edges_of(tree, node)):
             child = np.int64(tree.edges[edge].child)
-            if child != arrays.NO_NODE and tree.seen_in[child] != sweep:
+            if child != NO_NODE and tree.seen_in[child] != sweep:
                 tree.seen_in[child] = sweep
                 work.queue[survivors] = child
                 survivors += 1
@@ -275,11 +290,11 @@ def mark(tree, work, latest, begin, end):
 @kernel()
 def gives_way(tree, node, latest):
     """Whether a node loses its edges: it is old and not the proof of others, or never got any."""
-    if tree.nodes[node].state == arrays.STUNTED:
+    if tree.nodes[node].state == STUNTED:
         return latest != NONE_IS_OLD
-    if tree.nodes[node].state != arrays.EXPANDED or tree.nodes[node].used_at > latest:
+    if tree.nodes[node].state != EXPANDED or tree.nodes[node].used_at > latest:
         return False
-    return node != arrays.ROOT and not is_decided(tree, node)
+    return node != ROOT and not is_decided(tree, node)
 
 
 @kernel()
@@ -299,11 +314,7 @@ def fill_buckets(tree, nodes, place, order):
         first = tree.nodes[node].first_edge
         at = np.int64(place[first // BUCKET])
         place[first // BUCKET] += 1
-        while (
-            at > 0
-            and order[at - 1] != arrays.NO_NODE
-            and tree.nodes[order[at - 1]].first_edge > first
-        ):
+        while at > 0 and order[at - 1] != NO_NODE and tree.nodes[order[at - 1]].first_edge > first:
             order[at] = order[at - 1]
             at -= 1
         order[at] = node
@@ -329,7 +340,7 @@ def forget_nodes(tree, work, begin, end):
     forgotten = work.progress[OTHERS]
     for i in range(begin, end):
         node = np.int64(tree.order[i])
-        if tree.seen_in[node] != tree.counters[arrays.SWEEP]:
+        if tree.seen_in[node] != tree.counters[SWEEP]:
             leave(tree, node)
             work.queue[work.progress[KEPT] + forgotten] = node
             forgotten += 1

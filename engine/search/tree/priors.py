@@ -47,7 +47,7 @@ def hint(tree, node, move, raised_prior):
         restore(tree, node)
         edge = find_edge(tree, node, move)
     if edge == NO_NODE:
-        return np.int64(NO_NODE)
+        return NO_NODE
     child = np.int64(tree.edges[edge].child)
     prior = tree.edges[edge].prior
     if prior < raised_prior:
@@ -72,7 +72,7 @@ def own_priors(tree, node, priors):
     """Write P of a node's edges, float32 [n], as the policy had it: without a hint and without
     heuristics.
     """
-    first = np.int64(tree.nodes[node].first_edge)
+    first = tree.nodes[node].first_edge
     scale = np.float32(1.0)
     own = tree.own_prior[node]
     edge = (
@@ -98,14 +98,14 @@ def find_edge(tree, node, move):
     """Return the edge of a move, or NO_NODE if the node has no such move."""
     for edge in range(*edges_of(tree, node)):
         if tree.edges[edge].move == move:
-            return np.int64(edge)
-    return np.int64(NO_NODE)
+            return edge
+    return NO_NODE
 
 
 @kernel()
 def set_prior(tree, node, edge, prior):
     """Change the prior of one edge; the other edges share the rest in their old proportions."""
-    first = np.int64(tree.nodes[node].first_edge)
+    first = tree.nodes[node].first_edge
     rest_factor = (np.float32(1.0) - prior) / (np.float32(1.0) - tree.edges[edge].prior)
     for sibling in range(first, first + tree.nodes[node].n_edges):
         tree.edges[sibling].prior *= rest_factor
@@ -116,7 +116,7 @@ def set_prior(tree, node, edge, prior):
 @kernel()
 def set_priors(tree, node, priors):
     """Replace all priors of a node by `priors` (float32, in the order of its edges, sum 1)."""
-    first = np.int64(tree.nodes[node].first_edge)
+    first = tree.nodes[node].first_edge
     for i in range(tree.nodes[node].n_edges):
         tree.edges[first + i].prior = priors[i]
         move_forward(tree, first, first + i)
@@ -126,7 +126,7 @@ def set_priors(tree, node, priors):
 def mix_priors(tree, node, noise, share):
     """Take a share of the priors of a node from noise, float64 [n], in the order of its edges."""
     restore(tree, node)
-    first = np.int64(tree.nodes[node].first_edge)
+    first = tree.nodes[node].first_edge
     mixed = tree.scratch_priors
     for i in range(noise.size):
         own = np.float32(1.0 - share) * tree.edges[first + i].prior
@@ -139,7 +139,7 @@ def move_to_tried(tree, node, edge):
     """Move an untried edge to the front of the untried ones before it gets a child; returns its new
     position.
     """
-    first = np.int64(tree.nodes[node].first_edge)
+    first = tree.nodes[node].first_edge
     while edge > first and not is_tried(tree, edge - 1):
         exchange_edges(tree, edge - 1, edge)
         edge -= 1
@@ -160,7 +160,7 @@ def move_forward(tree, first, edge):
 @kernel()
 def move_back(tree, node, edge):
     """Move an edge of a node backward to its place among the sorted edges."""
-    last = np.int64(tree.nodes[node].first_edge) + tree.nodes[node].n_edges - 1
+    last = tree.nodes[node].first_edge + tree.nodes[node].n_edges - 1
     while edge < last and ranks_before(tree, edge + 1, edge):
         exchange_edges(tree, edge, edge + 1)
         edge += 1
@@ -220,7 +220,7 @@ def refresh(tree, params, node, side):
     """Add to the logits of a node's moves what heuristics have learned of them since they were last
     asked.
     """
-    first = np.int64(tree.nodes[node].first_edge)
+    first = tree.nodes[node].first_edge
     count = tree.nodes[node].n_edges
     priors = tree.scratch_priors
     total = 0.0
@@ -286,7 +286,7 @@ def add_edges(tree, node, moves, count, total):
     keys = tree.scratch_reals
     if first + count > tree.edges.size:
         add(tree.counters, np.int64(EDGES), -np.int64(count))
-        return np.int64(STUNTED)
+        return STUNTED
     padded = write_keys(weights, count, keys)
     for i in range(count):
         edge = first + rank(keys, keys[i], padded)
@@ -296,7 +296,7 @@ def add_edges(tree, node, moves, count, total):
         tree.edges[edge].bonus = tree.scratch_bonuses[i]
     tree.nodes[node].first_edge = first
     tree.nodes[node].n_edges = count
-    return np.int64(EXPANDED)
+    return EXPANDED
 
 
 @kernel()

@@ -125,7 +125,7 @@ def mate_distance(tree, node, result):
     defence.
     """
     if result == DRAW:
-        return np.int64(0)
+        return 0
     distance = np.int64(UNKNOWN_DISTANCE)
     for edge in range(*edges_of(tree, node)):
         child = tree.edges[edge].child

@@ -137,10 +137,10 @@ def select_edge(tree, params, node, draw_score):
     hurry = in_a_hurry(tree, params, node)
     by_q = draw_score == 0.0 and not hurry
     visited_prior = np.float32(0.0)
-    first = np.int64(tree.nodes[node].first_edge)
+    first = tree.nodes[node].first_edge
     best = first
     best_score = np.float32(-np.inf)
-    fresh = np.int64(NO_EDGE)
+    fresh = NO_EDGE
     fresh_u = np.float32(-np.inf)
     for edge in range(first, first + tree.nodes[node].n_edges):
         prior, q = tree.edges[edge].prior, tree.edges[edge].q
@@ -153,7 +153,7 @@ def select_edge(tree, params, node, draw_score):
         u = exploration_bonus(tree, edge, scale)
         if q == UNVISITED:
             if u > fresh_u:
-                fresh = np.int64(edge)
+                fresh = edge
                 fresh_u = u
             if tree.edges[edge].child == NO_NODE:
                 # The edges after this one are untried too, and none has a higher prior (`priors`).
@@ -162,7 +162,7 @@ def select_edge(tree, params, node, draw_score):
             visited_prior += prior
             score = u + (q if by_q else child_value(tree, params, node, edge, draw_score, hurry))
             if score > best_score:
-                best = np.int64(edge)
+                best = edge
                 best_score = score
     score = first_play_urgency(tree, params, node, draw_score, visited_prior) + fresh_u
     return (
@@ -179,7 +179,7 @@ def score_edges(tree, params, node, draw_score, u, s):
     """
     scale = exploration_scale(tree, params, node)
     hurry = in_a_hurry(tree, params, node)
-    first = np.int64(tree.nodes[node].first_edge)
+    first = tree.nodes[node].first_edge
     visited_prior = np.float32(0.0)
     for i in range(u.size):
         q = tree.edges[first + i].q

@@ -21,7 +21,7 @@ from engine.board.makemove import push
 from engine.board.movegen import generate
 from engine.native.atomics import lock, order_reads, unlock
 from engine.native.jit import kernel
-from engine.search.tree import arrays
+from engine.search.tree.arrays import EXPANDED, NO_NODE, ROOT_PLY, TERMINAL, UNVISITED
 from engine.search.tree.edges import draws_of, q_of, worth
 from engine.search.tree.priors import move_back
 from engine.search.tree.proofs import is_decided, widen
@@ -38,7 +38,7 @@ HISTORY_SHARE: Final = 1.0 / 256.0  # And their nodes' least share of its visits
 def occurred_below_root(tree, ply):
     """Whether the position at `ply` occurred on the path, strictly after the root."""
     if tree.stack[ply, REPETITIONS] != np.uint64(0):
-        for earlier in range(ply - 4, tree.counters[arrays.ROOT_PLY], -2):
+        for earlier in range(ply - 4, tree.counters[ROOT_PLY], -2):
             if tree.stack[earlier, KEY] == tree.stack[ply, KEY]:
                 return True
     return False
@@ -79,7 +79,7 @@ def settle_as_draw(tree, node, edge, child):
     """
     visits = tree.nodes[child].visits
     order_reads()
-    if visits == 0 or tree.nodes[child].state == arrays.TERMINAL:
+    if visits == 0 or tree.nodes[child].state == TERMINAL:
         return False  # It is that leaf, or another thread is about to ask the rules.
     lock(tree.nodes, node)
     is_new = tree.edges[edge].child == child
@@ -88,8 +88,8 @@ def settle_as_draw(tree, node, edge, child):
             passes = np.float64(tree.edges[edge].passes)
             tree.nodes[node].draw_sum += passes * (1.0 - draws_of(tree, edge))
             tree.nodes[node].value_sum += worth(tree.edges, edge)
-        tree.edges[edge].q = np.float32(0.0) if tree.edges[edge].passes > 0 else arrays.UNVISITED
-        tree.edges[edge].child = arrays.NO_NODE
+        tree.edges[edge].q = np.float32(0.0) if tree.edges[edge].passes > 0 else UNVISITED
+        tree.edges[edge].child = NO_NODE
     unlock(tree.nodes, node)
     return is_new
 
@@ -105,12 +105,12 @@ def ask_history(tree, params, node, depth, least):
     Returns whether anything changed. No thread may visit the tree.
     """
     changed = False
-    if depth >= HISTORY_PLIES or tree.nodes[node].state != arrays.EXPANDED:
+    if depth >= HISTORY_PLIES or tree.nodes[node].state != EXPANDED:
         return changed
-    edge = np.int64(tree.nodes[node].first_edge)
+    edge = tree.nodes[node].first_edge
     end = edge + tree.nodes[node].n_edges
-    while edge < end and (tree.edges[edge].passes > 0 or tree.edges[edge].child != arrays.NO_NODE):
-        push(tree.stack, tree.counters[arrays.ROOT_PLY] + depth, tree.edges[edge].move)
+    while edge < end and (tree.edges[edge].passes > 0 or tree.edges[edge].child != NO_NODE):
+        push(tree.stack, tree.counters[ROOT_PLY] + depth, tree.edges[edge].move)
         change = ask_edge(tree, node, edge, depth + 1)
         if change == ASK_BELOW:
             child = np.int64(tree.edges[edge].child)
@@ -139,19 +139,19 @@ def ask_edge(tree, node, edge, depth):
     """Put right an edge of a node, whose child's position lies at `depth` in the stack; returns one
     of NOTHING ... ASK_BELOW.
     """
-    ply = tree.counters[arrays.ROOT_PLY] + depth
+    ply = tree.counters[ROOT_PLY] + depth
     child = np.int64(tree.edges[edge].child)
     if is_drawn_by_path(tree, ply, depth):
-        return np.int64(NOTHING)
+        return NOTHING
     if is_drawn_by_game(tree, ply):
-        changed = child != arrays.NO_NODE and settle_as_draw(tree, node, edge, child)
-        return np.int64(CHANGED if changed else NOTHING)
-    if child == arrays.NO_NODE:
+        changed = child != NO_NODE and settle_as_draw(tree, node, edge, child)
+        return CHANGED if changed else NOTHING
+    if child == NO_NODE:
         forget_draws(tree, node, edge)
-        return np.int64(UNTRIED)
+        return UNTRIED
     if tree.stack[ply, REPETITIONS] != np.uint64(0) and tree.nodes[child].visits > 0:
         return renew(tree, node, edge)  # Some of its visits may have been draws on their paths.
-    return np.int64(ASK_BELOW)
+    return ASK_BELOW
 
 
 @kernel()
@@ -163,7 +163,7 @@ def forget_draws(tree, node, edge):
         tree.nodes[node].draw_sum -= np.float64(passes)
         tree.nodes[node].plies_sum -= np.float64(passes)
     tree.edges[edge].passes = 0
-    tree.edges[edge].q = arrays.UNVISITED
+    tree.edges[edge].q = UNVISITED
     move_back(tree, node, edge)
 
 
@@ -173,8 +173,8 @@ def renew(tree, node, edge):
     before = worth(tree.edges, edge)
     q = q_of(tree.nodes, np.int64(tree.edges[edge].child))
     if tree.edges[edge].passes == 0 or tree.edges[edge].q == q:
-        return np.int64(NOTHING)
+        return NOTHING
     tree.edges[edge].q = q
     if not is_decided(tree, node):
         tree.nodes[node].value_sum += before - worth(tree.edges, edge)
-    return np.int64(CHANGED)
+    return CHANGED

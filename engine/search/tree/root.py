@@ -12,8 +12,21 @@ from engine.board.makemove import make, push
 from engine.board.movegen import generate
 from engine.native.atomics import order_reads
 from engine.native.jit import kernel
-from engine.search.tree import arrays
-from engine.search.tree.arrays import Tree
+from engine.search.tree.arrays import (
+    ASIDE,
+    DRAW,
+    EXPANDED,
+    LOSS,
+    LOST,
+    MAX_DEPTH,
+    NO_NODE,
+    NODES,
+    ROOT,
+    ROOT_PLY,
+    UNKNOWN_DISTANCE,
+    WIN,
+    Tree,
+)
 from engine.search.tree.edges import draws_below, draws_of, edges_of, value_below
 from engine.search.tree.params import BOUND_FROM, BOUND_WIDTH, PROMISING_SHARE, SearchParams
 from engine.search.tree.proofs import is_decided
@@ -88,7 +101,7 @@ class Root:
         forced = self.forced_index()
         if forced is not None:
             return forced
-        visits = np.where(self.proven == arrays.LOSS, 0, self.visits)
+        visits = np.where(self.proven == LOSS, 0, self.visits)
         if not self.params.choose_by_value or visits.max() < BOUND_FROM:
             return int(visits.argmax())
         bounds = self.q - BOUND_WIDTH / np.sqrt(np.maximum(visits, 1))
@@ -113,7 +126,7 @@ class Root:
         plies = self.mate_plies
         # Shorter mates and longer defences rank higher. A counted mate beats a tablebase win; a
         # tablebase loss is last.
-        distance = -proven * np.where(plies == arrays.UNKNOWN_DISTANCE, MAX_PLIES, plies)
+        distance = -proven * np.where(plies == UNKNOWN_DISTANCE, MAX_PLIES, plies)
         best_first: list[int] = np.lexsort(
             (-self.priors, -self.q, -self.visits, is_not_favourite, -distance, -proven)
         ).tolist()
@@ -137,7 +150,7 @@ ROOT_COLUMNS: Final = {
 
 def read_root(tree: Tree, params: SearchParams, own_value: float, forced_move: np.uint16) -> Root:
     """Return the root as it is now; `own_value` is the evaluator's."""
-    count = int(tree.nodes[arrays.ROOT]["n_edges"])
+    count = int(tree.nodes[ROOT]["n_edges"])
     columns: dict[str, Any] = {}
     for name, dtype in ROOT_COLUMNS.items():
         columns[name] = np.empty(count, dtype)
@@ -147,7 +160,7 @@ def read_root(tree: Tree, params: SearchParams, own_value: float, forced_move: n
         params=params,
         forced_move=forced_move,
         position=replace(position, q=1.0, draw=0.0) if has_wins_aside else position,
-        row=tree.stack[tree.counters[arrays.ROOT_PLY]].copy(),
+        row=tree.stack[tree.counters[ROOT_PLY]].copy(),
         **columns,
     )
 
@@ -161,7 +174,7 @@ def write_root(
     """
     has_wins_aside = False
     for i in range(moves.size):
-        edge = np.int64(tree.nodes[arrays.ROOT].first_edge) + i
+        edge = tree.nodes[ROOT].first_edge + i
         child = np.int64(tree.edges[edge].child)
         moves[i] = tree.edges[edge].move
         children[i] = child
@@ -171,14 +184,14 @@ def write_root(
         q[i] = max(tree.edges[edge].q, np.float32(-1.0)) if is_visited else -1.0
         draws[i] = draws_of(tree, edge) if is_visited else 0.0
         moves_left[i] = 0.0
-        proven[i] = arrays.DRAW
+        proven[i] = DRAW
         can_win[i] = True
         mate_plies[i] = 0
-        if child != arrays.NO_NODE:
+        if child != NO_NODE:
             if is_visited:
                 moves_left[i] = mean_plies(tree, child)
             write_proof(tree, i, edge, child, proven, can_win, mate_plies)
-        has_wins_aside |= tree.edges[edge].barred == arrays.ASIDE
+        has_wins_aside |= tree.edges[edge].barred == ASIDE
     return has_wins_aside
 
 
@@ -188,16 +201,16 @@ def write_proof(tree, i, edge, child, proven, can_win, mate_plies):
     lower, upper = np.int64(tree.nodes[child].lower), np.int64(tree.nodes[child].upper)
     order_reads()  # A distance to mate is there once the bounds are (`proofs`).
     mate_plies[i] = tree.mate_plies[child]
-    if tree.edges[edge].q == arrays.LOST:  # Whatever the node is.
-        lower = upper = np.int64(arrays.LOSS)
+    if tree.edges[edge].q == LOST:  # Whatever the node is.
+        lower = upper = np.int64(LOSS)
     if lower == upper:
         proven[i] = lower
-    can_win[i] = upper == arrays.WIN
+    can_win[i] = upper == WIN
 
 
 def read_position(tree: Tree, own_value: float) -> RootPosition:
     """Return what the root says of its position; arguments as `read_root`."""
-    root = tree.nodes[arrays.ROOT]
+    root = tree.nodes[ROOT]
     visits = int(root["visits"])
     return RootPosition(
         visits=visits,
@@ -213,7 +226,7 @@ def root_alone(tree):
     """Return what remains of the root without its children, the evaluator's own value and draw
     probability for the side to move. A decided root counts as its result.
     """
-    root = np.int64(arrays.ROOT)
+    root = np.int64(ROOT)
     value, draw = -tree.nodes[root].value_sum, tree.nodes[root].draw_sum
     if is_decided(tree, root):
         visits = np.float64(max(1, tree.nodes[root].visits))
@@ -228,21 +241,21 @@ def node_of_game(tree, stack):
     """Return the node of the last position of a game, uint64 [n, 16]; NO_NODE if its moves do not
     lead from the root to a node that has its edges.
     """
-    ply = tree.counters[arrays.ROOT_PLY]
-    node = np.int64(arrays.ROOT)
-    if tree.counters[arrays.NODES] == 0 or len(stack) <= ply:
-        return np.int64(arrays.NO_NODE)
+    ply = tree.counters[ROOT_PLY]
+    node = np.int64(ROOT)
+    if tree.counters[NODES] == 0 or len(stack) <= ply:
+        return NO_NODE
     for row in range(ply + 1):
         if (
             stack[row, KEY] != tree.stack[row, KEY]
             or stack[row, HALFMOVE] != tree.stack[row, HALFMOVE]
         ):
-            return np.int64(arrays.NO_NODE)
-    while node != arrays.NO_NODE and ply < len(stack) - 1:
+            return NO_NODE
+    while node != NO_NODE and ply < len(stack) - 1:
         node = child_reaching(tree, node, stack[ply], stack[ply + 1, KEY])
         ply += 1
-    if node != arrays.NO_NODE and tree.nodes[node].state != arrays.EXPANDED:
-        return np.int64(arrays.NO_NODE)
+    if node != NO_NODE and tree.nodes[node].state != EXPANDED:
+        return NO_NODE
     return node
 
 
@@ -251,11 +264,11 @@ def child_reaching(tree, node, row, key):
     """Return the child of a node, whose position is `row`, that has this key; NO_NODE if none has."""
     scratch = tree.stack[len(tree.stack) - 1]
     for edge in range(*edges_of(tree, node)):
-        if tree.edges[edge].child != arrays.NO_NODE:
+        if tree.edges[edge].child != NO_NODE:
             make(row, tree.edges[edge].move, scratch)
             if scratch[KEY] == key:
                 return np.int64(tree.edges[edge].child)
-    return np.int64(arrays.NO_NODE)
+    return NO_NODE
 
 
 # ---- lines ---------------------------------------------------------------------------------------
@@ -275,17 +288,17 @@ def root_lines(
     forced = root.forced_index()
     children = root.children[indices]
     proven = root.proven[indices]
-    is_proven = (proven != arrays.DRAW) & (root.mate_plies[indices] != arrays.UNKNOWN_DISTANCE)
+    is_proven = (proven != DRAW) & (root.mate_plies[indices] != UNKNOWN_DISTANCE)
     # By the rules.
-    is_forced = (proven == arrays.DRAW) & (np.array(indices) == (-1 if forced is None else forced))
+    is_forced = (proven == DRAW) & (np.array(indices) == (-1 if forced is None else forced))
     lines, lengths = (
-        np.empty((len(indices), arrays.MAX_DEPTH), np.uint16),
+        np.empty((len(indices), MAX_DEPTH), np.uint16),
         np.empty(len(indices), np.int64),
     )
     mates = is_proven | is_forced
     most = max(1, root.params.mate_moves)
-    nodes = np.where(is_proven, children, arrays.NO_NODE)
-    wins = (proven == arrays.WIN) | is_forced
+    nodes = np.where(is_proven, children, NO_NODE)
+    wins = (proven == WIN) | is_forced
     line = root.moves[indices]
     write_lines(tree, line, children, nodes, wins, np.int64(most), space, lines, lengths, mates)
     return lines, lengths, mates
@@ -296,7 +309,7 @@ def write_lines(tree, moves, children, nodes, wins, most, space, lines, lengths,
     """Write the lines of `root_lines`. `nodes`: where the tree may prove a mate. `mates` comes in
     as may be. The positions of each line pass through the stack.
     """
-    root_ply = tree.counters[arrays.ROOT_PLY]
+    root_ply = tree.counters[ROOT_PLY]
     rows = tree.stack[root_ply:]
     for i in range(len(moves)):
         line = lines[i]
@@ -331,24 +344,18 @@ def follow_mate(tree, node, wins, most, space, rows, moves):
     make(rows[0], moves[0], rows[1])
     count = np.int64(1)
     while count < len(moves):
-        edge = np.int64(arrays.NO_NODE)
-        if node != arrays.NO_NODE and tree.nodes[node].state == arrays.EXPANDED:
+        edge = np.int64(NO_NODE)
+        if node != NO_NODE and tree.nodes[node].state == EXPANDED:
             edge = best_edge(tree, node)
-        child = (
-            np.int64(tree.edges[edge].child) if edge != arrays.NO_NODE else np.int64(arrays.NO_NODE)
-        )
-        if (
-            child != arrays.NO_NODE
-            and is_decided(tree, child)
-            and tree.nodes[child].lower != arrays.DRAW
-        ):
+        child = np.int64(tree.edges[edge].child) if edge != NO_NODE else np.int64(NO_NODE)
+        if child != NO_NODE and is_decided(tree, child) and tree.nodes[child].lower != DRAW:
             node = child
             move = np.int64(tree.edges[edge].move)
         else:
-            node = np.int64(arrays.NO_NODE)
-            replies = np.int64(generate(rows[count], tree.scratch_moves))
+            node = np.int64(NO_NODE)
+            replies = generate(rows[count], tree.scratch_moves)
             if replies == 0:
-                return count if in_check(rows[count]) and wins == (count % 2 == 1) else np.int64(0)
+                return count if in_check(rows[count]) and wins == (count % 2 == 1) else 0
             if (count % 2 == 0) == wins:
                 move = mating_start(rows[count], most, space)[0]
             else:
@@ -356,11 +363,11 @@ def follow_mate(tree, node, wins, most, space, rows, moves):
                     rows[count], tree.scratch_moves[:replies], most, space, rows[count + 1]
                 )
         if move < 0:
-            return np.int64(0)
+            return 0
         moves[count] = move
         make(rows[count], moves[count], rows[count + 1])
         count += 1
-    return np.int64(0)
+    return 0
 
 
 @kernel()
@@ -373,7 +380,7 @@ def longest_defence(row, replies, most, space, after):
         make(row, replies[i], after)
         left = mating_start(after, most, space)[1]
         if left == 0:
-            return np.int64(-1)
+            return -1
         if left > longest:
             best, longest = np.int64(replies[i]), np.int64(left)
     return best
@@ -387,15 +394,15 @@ def follow_best(tree, node, moves):
     Fills moves uint16 [n] and the stack. Returns the number of moves.
     """
     count = np.int64(1)
-    root_ply = tree.counters[arrays.ROOT_PLY]
+    root_ply = tree.counters[ROOT_PLY]
     while True:
         push(tree.stack, root_ply + count - 1, moves[count - 1])
         if ends_line(tree, root_ply + count):
             return count
-        if node == arrays.NO_NODE or count == len(moves):
+        if node == NO_NODE or count == len(moves):
             return count
         edge = best_edge(tree, node)
-        if edge == arrays.NO_NODE:
+        if edge == NO_NODE:
             return count
         moves[count] = tree.edges[edge].move
         node = np.int64(tree.edges[edge].child)
@@ -407,19 +414,19 @@ def best_edge(tree, node):
     """Return the edge of the shortest proven win, else the most visited move, else the longest
     loss; else NO_NODE.
     """
-    best = np.int64(arrays.NO_NODE)
-    best_rank = np.int64(arrays.LOSS), np.int64(0), np.int64(0)
+    best = NO_NODE
+    best_rank = np.int64(LOSS), np.int64(0), np.int64(0)
     for edge in range(*edges_of(tree, node)):
         child = tree.edges[edge].child
         if tree.edges[edge].passes == 0:
             continue
-        proven = np.int64(arrays.DRAW)
+        proven = np.int64(DRAW)
         plies = np.int64(0)
-        if child != arrays.NO_NODE and is_decided(tree, child):
+        if child != NO_NODE and is_decided(tree, child):
             proven, plies = np.int64(tree.nodes[child].lower), np.int64(tree.mate_plies[child])
-        plies = -proven * (np.int64(MAX_PLIES) if plies == arrays.UNKNOWN_DISTANCE else plies)
-        rank = proven, plies, np.int64(tree.edges[edge].passes)
-        if best == arrays.NO_NODE or rank >= best_rank:
-            best = np.int64(edge)
+        plies = -proven * (np.int64(MAX_PLIES) if plies == UNKNOWN_DISTANCE else plies)
+        rank = proven, plies, tree.edges[edge].passes
+        if best == NO_NODE or rank >= best_rank:
+            best = edge
             best_rank = rank
     return best

@@ -51,7 +51,7 @@ def find_node(tree, key):
             order_reads()
             if node != ROOT and tree.key[node] == key:
                 return node
-    return np.int64(NO_NODE)
+    return NO_NODE
 
 
 @kernel()

@@ -22,8 +22,30 @@ from engine.board.movegen import has_move
 from engine.native.atomics import add, lock, order_reads, order_writes, unlock
 from engine.native.jit import kernel
 from engine.native.prefetch import prefetch
-from engine.search.tree import arrays
-from engine.search.tree.arrays import reset_node
+from engine.search.tree.arrays import (
+    BUSY,
+    CHILD_BUSY,
+    DEEPEST,
+    DEPTH_SUM,
+    DESCENTS,
+    DRAW,
+    EDGES_PER_LINE,
+    EXPANDED,
+    FREE_LEFT,
+    LAGGING,
+    LOSS,
+    MAX_DEPTH,
+    NO_NODE,
+    NODES,
+    PATH_DRAW,
+    PENDING,
+    ROOT,
+    ROOT_PLY,
+    UNKNOWN,
+    VALUED,
+    WIN,
+    reset_node,
+)
 from engine.search.tree.backup import News, catch_up, finish_visit, go_up, mean_of
 from engine.search.tree.edges import worth
 from engine.search.tree.params import CATCH_UP_SHARE
@@ -42,7 +64,7 @@ LINES_AHEAD = 3  # Lines of the processor's cache that are fetched of a node's e
 @kernel()
 def is_finished(tree, params):
     """Whether the root is decided, so that more visits cannot change the result."""
-    return tree.counters[arrays.NODES] > 0 and params.decide_root and is_decided(tree, arrays.ROOT)
+    return tree.counters[NODES] > 0 and params.decide_root and is_decided(tree, ROOT)
 
 
 @kernel()
@@ -53,12 +75,12 @@ def reach(tree, node):
     nodes = tree.nodes
     state = np.int64(nodes[node].state)
     order_reads()
-    if state != arrays.PENDING and state != arrays.VALUED:
+    if state != PENDING and state != VALUED:
         return state
     lock(nodes, node)
     state = np.int64(nodes[node].state)
-    if state == arrays.PENDING or state == arrays.VALUED:
-        nodes[node].state = arrays.BUSY
+    if state == PENDING or state == VALUED:
+        nodes[node].state = BUSY
     unlock(nodes, node)
     return state
 
@@ -73,35 +95,31 @@ def descend(tree, params, node, depth, state):
     last position is in `tree.stack[ROOT_PLY + depth]`. On the way, edges whose children have more
     visits catch up.
     """
-    root_ply = tree.counters[arrays.ROOT_PLY]
+    root_ply = tree.counters[ROOT_PLY]
     draw_score = params.draw_score if depth % 2 == 0 else -params.draw_score
     pushed = np.int64(NO_EDGE)
-    while (
-        state == arrays.EXPANDED
-        and depth < arrays.MAX_DEPTH
-        and (not is_decided(tree, node) or node == arrays.ROOT)
-    ):
+    while state == EXPANDED and depth < MAX_DEPTH and (not is_decided(tree, node) or node == ROOT):
         edge = select_edge(tree, params, node, draw_score)
         child = np.int64(tree.edges[edge].child)
-        if child != arrays.NO_NODE:
+        if child != NO_NODE:
             prefetch_below(tree, edge, child)
         if edge != pushed:
             tree.path[depth] = tree.edges[edge].move
             tree.way[depth] = edge
             push(tree.stack, root_ply + depth, tree.edges[edge].move)
-            if child == arrays.NO_NODE:
+            if child == NO_NODE:
                 prefetch(tree.table, first_place(tree, tree.stack[root_ply + depth + 1, KEY]))
             if is_drawn_by_path(tree, root_ply + depth + 1, depth + 1):
                 set_off(tree, node, edge, np.int64(1))
-                return node, depth + 1, np.int64(arrays.PATH_DRAW)
-            if child != arrays.NO_NODE and is_drawn_by_game(tree, root_ply + depth + 1):
+                return node, depth + 1, PATH_DRAW
+            if child != NO_NODE and is_drawn_by_game(tree, root_ply + depth + 1):
                 settle_as_draw(tree, node, edge, child)
         child, state = step(tree, params, node, edge, root_ply + depth + 1)
-        if child == arrays.NO_NODE:
+        if child == NO_NODE:
             return node, depth, state  # The tree is full, so the visit ends at this node.
-        if state == arrays.LAGGING:
+        if state == LAGGING:
             catch_up(tree, params, node, edge, child)
-            state, pushed = np.int64(arrays.EXPANDED), np.int64(edge)
+            state, pushed = np.int64(EXPANDED), edge
             continue
         depth += 1
         draw_score = -draw_score
@@ -127,19 +145,19 @@ def step(tree, params, node, edge, ply):
     EXPANDED) if the tree is full.
     """
     child = np.int64(tree.edges[edge].child)
-    if child == arrays.NO_NODE:
+    if child == NO_NODE:
         child, is_new = add_child(tree, params, node, edge, ply)
-        if child == arrays.NO_NODE:
-            return child, np.int64(arrays.EXPANDED)
+        if child == NO_NODE:
+            return child, EXPANDED
         if is_new:
-            return child, np.int64(arrays.PENDING)
+            return child, PENDING
     if is_behind(tree, edge, child):
-        return child, np.int64(arrays.LAGGING)
+        return child, LAGGING
     set_off(tree, node, edge, np.int64(1))
     tree.edges[edge].below = tree.nodes[child].first_edge
     state = reach(tree, child)
-    if state == arrays.PENDING or state == arrays.VALUED:
-        tree.edges[edge].barred = arrays.CHILD_BUSY
+    if state == PENDING or state == VALUED:
+        tree.edges[edge].barred = CHILD_BUSY
     return child, state
 
 
@@ -149,7 +167,7 @@ def is_behind(tree, edge, child):
     visits = tree.edges[edge].passes + tree.edges[edge].under_way
     child_visits = tree.nodes[child].visits
     return (
-        tree.stint[arrays.FREE_LEFT] > 0
+        tree.stint[FREE_LEFT] > 0
         and child_visits > 0
         and (visits == 0 or child_visits * CATCH_UP_SHARE > visits)
     )
@@ -162,7 +180,7 @@ def prefetch_below(tree, edge, child):
     """
     prefetch(tree.nodes, child)
     below = np.int64(tree.edges[edge].below)
-    for first in range(below, below + LINES_AHEAD * arrays.EDGES_PER_LINE, arrays.EDGES_PER_LINE):
+    for first in range(below, below + LINES_AHEAD * EDGES_PER_LINE, EDGES_PER_LINE):
         prefetch(tree.edges, first)
 
 
@@ -178,21 +196,21 @@ def add_child(tree, params, node, edge, ply):
     lock(tree.nodes, node)
     child = np.int64(tree.edges[edge].child)
     is_new = False
-    if child == arrays.NO_NODE:
+    if child == NO_NODE:
         key = key_of(tree.stack[ply]) if params.transpositions else np.uint64(0)
         if key != np.uint64(0):
             child = find_node(tree, key)
-        if child == arrays.NO_NODE:
+        if child == NO_NODE:
             child = new_node(tree)
-            is_new = child != arrays.NO_NODE
+            is_new = child != NO_NODE
         if is_new:
-            tree.nodes[child].state = arrays.BUSY
+            tree.nodes[child].state = BUSY
             tree.key[child] = key
             tree.edges[edge].under_way += 1
-            tree.edges[edge].barred = arrays.CHILD_BUSY
+            tree.edges[edge].barred = CHILD_BUSY
             order_writes()
             enter(tree, child)
-        if child != arrays.NO_NODE:
+        if child != NO_NODE:
             tree.edges[edge].child = child
     unlock(tree.nodes, node)
     return child, is_new
@@ -201,10 +219,10 @@ def add_child(tree, params, node, edge, ply):
 @kernel()
 def new_node(tree):
     """Add a node without edges; returns its number, or NO_NODE if the tree is full."""
-    place = add(tree.counters, np.int64(arrays.NODES), np.int64(1))
+    place = add(tree.counters, np.int64(NODES), np.int64(1))
     if place >= tree.nodes.size:
-        add(tree.counters, np.int64(arrays.NODES), np.int64(-1))
-        return np.int64(arrays.NO_NODE)
+        add(tree.counters, np.int64(NODES), np.int64(-1))
+        return NO_NODE
     node = np.int64(tree.order[place])
     reset_node(tree, node)
     return node
@@ -213,9 +231,9 @@ def new_node(tree):
 @kernel()
 def note_depth(tree, depth):
     """Count a descent."""
-    tree.depths[arrays.DESCENTS] += 1
-    tree.depths[arrays.DEPTH_SUM] += depth
-    tree.depths[arrays.DEEPEST] = max(tree.depths[arrays.DEEPEST], depth)
+    tree.depths[DESCENTS] += 1
+    tree.depths[DEPTH_SUM] += depth
+    tree.depths[DEEPEST] = max(tree.depths[DEEPEST], depth)
 
 
 # ---- at the leaf ---------------------------------------------------------------------------------
@@ -226,9 +244,9 @@ def finish_at_once(tree, params, node, depth, state):
     """Finish a visit that needs no evaluation, whose walk ended in this state; returns whether it
     did.
     """
-    if state == arrays.PENDING or state == arrays.VALUED:
+    if state == PENDING or state == VALUED:
         return False
-    if state == arrays.PATH_DRAW:
+    if state == PATH_DRAW:
         before = np.float64(tree.edges[tree.way[depth - 1]].passes)
         q = worth(tree.edges, tree.way[depth - 1]) / (before + 1.0)
         go_up(tree, params, depth, News(q, 0.0, 1.0, 0.0, 0.0, np.bool_(False)))
@@ -250,13 +268,13 @@ def ask_rules(tree, params, node, ply, leaves, leaf):
     copy_row(tree.stack[ply], row)
     end = game_end(row, np.int64(has_move(row, moves)))
     if end == CHECKMATE:
-        return np.int64(arrays.WIN), np.int64(0)
-    if node != arrays.ROOT:
+        return WIN, 0
+    if node != ROOT:
         if end != ONGOING:
-            return np.int64(arrays.DRAW), np.int64(0)
+            return DRAW, 0
         scratch = tree.stack[len(tree.stack) - 1]
         if params.mate_in_one and can_mate(row, moves, scratch, tree.scratch_moves):
-            return np.int64(arrays.LOSS), np.int64(1)
+            return LOSS, 1
         if params.small_endings and has_few_pieces(row) and is_certain_draw(row):
-            return np.int64(arrays.DRAW), np.int64(0)
-    return np.int64(arrays.UNKNOWN), np.int64(0)
+            return DRAW, 0
+    return UNKNOWN, 0

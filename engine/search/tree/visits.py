@@ -39,8 +39,41 @@ from engine.native.bits import popcount
 from engine.native.jit import kernel
 from engine.network.input_formats import encode_as
 from engine.network.policy_map import policy_index
-from engine.search.tree import arrays, backup, visit
-from engine.search.tree.arrays import Round, new_round
+from engine.search.tree import backup, visit
+from engine.search.tree.arrays import (
+    BASE,
+    BASE_DEPTH,
+    BUSY,
+    CANNOT_SHRINK,
+    CLOCK,
+    COLLISIONS,
+    DONE,
+    DRAWS,
+    EDGES,
+    EXPANDED,
+    FREE,
+    FREE_LEFT,
+    IN_FLIGHT,
+    LEAF_DEPTH,
+    LEAVES,
+    LEFT,
+    MAX_DEPTH,
+    NO_NODE,
+    NODES,
+    PLIES_LEFT,
+    RESERVED,
+    ROOM_EDGES,
+    ROOM_NODES,
+    ROOM_SHARE,
+    ROOT,
+    ROOT_PLY,
+    SQUARES,
+    UNKNOWN,
+    VALUE_ONLY,
+    VALUED,
+    Round,
+    new_round,
+)
 from engine.search.tree.butterfly import learns
 from engine.search.tree.params import (
     COLLISION_LOOKS,
@@ -73,21 +106,19 @@ def begin(tree, in_flight, params, node, depth, state, leaves, first):
     """
     counts = in_flight.counts
     visit.note_depth(tree, depth)
-    if state == arrays.BUSY:
-        in_flight.depths[arrays.COLLISIONS, counts[arrays.COLLISIONS]] = depth
-        counts[arrays.COLLISIONS] += 1
+    if state == BUSY:
+        in_flight.depths[COLLISIONS, counts[COLLISIONS]] = depth
+        counts[COLLISIONS] += 1
     elif not visit.finish_at_once(tree, params, node, depth, state):
-        ply = tree.counters[arrays.ROOT_PLY] + depth
-        result, plies = visit.ask_rules(
-            tree, params, node, ply, leaves, first + counts[arrays.LEAVES]
-        )
-        if result != arrays.UNKNOWN:
+        ply = tree.counters[ROOT_PLY] + depth
+        result, plies = visit.ask_rules(tree, params, node, ply, leaves, first + counts[LEAVES])
+        if result != UNKNOWN:
             backup.finish_known(tree, params, depth, node, result, plies)
         else:
-            in_flight.leaf_nodes[counts[arrays.LEAVES]] = node
-            in_flight.known[counts[arrays.LEAVES]] = arrays.UNKNOWN
-            in_flight.depths[arrays.LEAVES, counts[arrays.LEAVES]] = depth
-            counts[arrays.LEAVES] += 1
+            in_flight.leaf_nodes[counts[LEAVES]] = node
+            in_flight.known[counts[LEAVES]] = UNKNOWN
+            in_flight.depths[LEAVES, counts[LEAVES]] = depth
+            counts[LEAVES] += 1
 
 
 @kernel()
@@ -96,10 +127,10 @@ def finish_leaf(tree, in_flight, params, k, leaves, leaf):
     `leaves[leaf]`.
     """
     node, result = np.int64(in_flight.leaf_nodes[k]), np.int64(in_flight.known[k])
-    depth = in_flight.depths[arrays.LEAVES, k]
-    if result == arrays.VALUE_ONLY:
-        backup.finish_evaluated(tree, params, depth, node, np.int64(arrays.VALUED), leaves, leaf)
-    elif result == arrays.UNKNOWN:
+    depth = in_flight.depths[LEAVES, k]
+    if result == VALUE_ONLY:
+        backup.finish_evaluated(tree, params, depth, node, np.int64(VALUED), leaves, leaf)
+    elif result == UNKNOWN:
         side = np.int64(leaves.rows[leaf, SIDE])
         count = leaves.n_moves[leaf]
         state = expand(tree, params, node, side, leaves.moves[leaf], leaves.logits[leaf], count)
@@ -113,19 +144,19 @@ def needs_room(tree):
     """Whether so little room is left that old parts of the tree give way (`forgetting`) before the
     next visit.
     """
-    if tree.counters[arrays.CANNOT_SHRINK] != 0:
+    if tree.counters[CANNOT_SHRINK] != 0:
         return False
-    nodes_left = tree.nodes.size - tree.counters[arrays.NODES]
-    edges_left = tree.edges.size - tree.counters[arrays.EDGES]
-    return nodes_left < min(
-        arrays.ROOM_NODES, tree.nodes.size // arrays.ROOM_SHARE
-    ) or edges_left < min(arrays.ROOM_EDGES, tree.edges.size // arrays.ROOM_SHARE)
+    nodes_left = tree.nodes.size - tree.counters[NODES]
+    edges_left = tree.edges.size - tree.counters[EDGES]
+    return nodes_left < min(ROOM_NODES, tree.nodes.size // ROOM_SHARE) or edges_left < min(
+        ROOM_EDGES, tree.edges.size // ROOM_SHARE
+    )
 
 
 @kernel()
 def make_root(tree):
     """Make the root if there is none."""
-    if tree.counters[arrays.NODES] == 0:
+    if tree.counters[NODES] == 0:
         visit.new_node(tree)
 
 
@@ -142,40 +173,36 @@ def gather(tree, in_flight, params, leaves, first, limit, most_leaves):
     `in_flight` must be empty; call `apply` before using it again.
     """
     counts = in_flight.counts
-    root = np.int64(arrays.ROOT)
-    while (
-        limit > 0
-        and counts[arrays.LEAVES] < most_leaves
-        and counts[arrays.COLLISIONS] < params.max_collisions
-    ):
+    root = np.int64(ROOT)
+    while limit > 0 and counts[LEAVES] < most_leaves and counts[COLLISIONS] < params.max_collisions:
         if visit.is_finished(tree, params):
             break
         limit -= 1
         make_root(tree)
-        leaf = first + counts[arrays.LEAVES]
-        tree.counters[arrays.IN_FLIGHT] += 1
-        tree.stint[arrays.FREE_LEFT] = FREE_VISITS
+        leaf = first + counts[LEAVES]
+        tree.counters[IN_FLIGHT] += 1
+        tree.stint[FREE_LEFT] = FREE_VISITS
         node, depth, state = visit.descend(tree, params, root, np.int64(0), visit.reach(tree, root))
-        places = counts[arrays.LEAVES], counts[arrays.COLLISIONS]
+        places = counts[LEAVES], counts[COLLISIONS]
         begin(tree, in_flight, params, node, depth, state, leaves, first)
         for kind in range(2):
             if counts[kind] > places[kind]:
                 note_way(tree, in_flight.ways[kind, places[kind]], depth)
-        if leaf == first + counts[arrays.LEAVES]:
+        if leaf == first + counts[LEAVES]:
             continue
         leaves.n_moves[leaf] = generate(leaves.rows[leaf], leaves.moves[leaf])
         if params.needs_planes:
             encode_as(
                 params.input_format,
                 tree.stack,
-                tree.counters[arrays.ROOT_PLY] + depth,
+                tree.counters[ROOT_PLY] + depth,
                 leaves.masks[leaf],
             )
             for i in range(leaves.n_moves[leaf]):
                 leaves.policy_index[leaf, i] = policy_index(
                     leaves.rows[leaf], leaves.moves[leaf, i]
                 )
-    return counts[arrays.LEAVES]
+    return counts[LEAVES]
 
 
 @kernel()
@@ -185,10 +212,10 @@ def apply(tree, in_flight, params, leaves, first):
 
     Their evaluations are in `leaves[first:]`.
     """
-    for kind in (arrays.LEAVES, arrays.COLLISIONS):
+    for kind in (LEAVES, COLLISIONS):
         for k in range(in_flight.counts[kind]):
             retrace(tree, in_flight.ways[kind, k], in_flight.depths[kind, k])
-            if kind == arrays.LEAVES:
+            if kind == LEAVES:
                 finish_leaf(tree, in_flight, params, k, leaves, first + k)
             else:
                 backup.take_back(tree, in_flight.depths[kind, k])
@@ -241,20 +268,20 @@ def run_visits(tree, params, walker, until, limit, most_pieces):
     """
     make_root(tree)
     counts = walker.in_flight.counts
-    while counts[arrays.LEAVES] > 0 or may_begin(tree, params, until, limit):
-        if counts[arrays.LEAVES] == 0:
+    while counts[LEAVES] > 0 or may_begin(tree, params, until, limit):
+        if counts[LEAVES] == 0:
             limit -= 1
             begin_visit(tree, params, walker)
-            if counts[arrays.LEAVES] > 0 and may_be_in_tables(walker, most_pieces):
+            if counts[LEAVES] > 0 and may_be_in_tables(walker, most_pieces):
                 break
         evaluate(params, walker)
-        if counts[arrays.LEAVES] > 0:
+        if counts[LEAVES] > 0:
             finish_leaf(tree, walker.in_flight, params, np.int64(0), walker.leaves, np.int64(0))
-        elif counts[arrays.COLLISIONS] > 0:
-            backup.take_back(tree, walker.in_flight.depths[arrays.COLLISIONS, 0])
+        elif counts[COLLISIONS] > 0:
+            backup.take_back(tree, walker.in_flight.depths[COLLISIONS, 0])
             give_way()
         counts[:] = 0
-        if tree.stint[arrays.LEFT] == 0 or is_decided(tree, tree.stint[arrays.BASE]):
+        if tree.stint[LEFT] == 0 or is_decided(tree, tree.stint[BASE]):
             end_stint(tree, params)
     return limit
 
@@ -264,7 +291,7 @@ def may_begin(tree, params, until, limit):
     """Whether the next visit may begin: one of the stint, or the first of a new one, which begins
     here.
     """
-    if tree.stint[arrays.LEFT] > 0:
+    if tree.stint[LEFT] > 0:
         return True
     if limit <= 0 or visit.is_finished(tree, params) or needs_room(tree):
         return False
@@ -276,18 +303,18 @@ def begin_visit(tree, params, walker):
     """Begin a visit of the stint. Gives edges to a VALUED node on the way down, and waits for a
     BUSY one, but not for long.
     """
-    node = tree.stint[arrays.BASE]
-    depth = tree.stint[arrays.BASE_DEPTH]
+    node = tree.stint[BASE]
+    depth = tree.stint[BASE_DEPTH]
     looks = COLLISION_LOOKS
-    tree.stint[arrays.LEFT] -= 1
-    tree.stint[arrays.FREE_LEFT] = FREE_VISITS
+    tree.stint[LEFT] -= 1
+    tree.stint[FREE_LEFT] = FREE_VISITS
     state = np.int64(tree.nodes[node].state)
-    if state != arrays.EXPANDED:
+    if state != EXPANDED:
         state = visit.reach(tree, node)
     node, depth, state = visit.descend(tree, params, node, depth, state)
-    while state == arrays.VALUED or (state == arrays.BUSY and looks > 0):
-        if state == arrays.VALUED:
-            state = give_edges(tree, params, node, tree.counters[arrays.ROOT_PLY] + depth, walker)
+    while state == VALUED or (state == BUSY and looks > 0):
+        if state == VALUED:
+            state = give_edges(tree, params, node, tree.counters[ROOT_PLY] + depth, walker)
             if depth > 0:
                 tree.edges[tree.way[depth - 1]].barred = 0
         else:
@@ -296,7 +323,7 @@ def begin_visit(tree, params, walker):
                 relax()
             state = visit.reach(tree, node)
         node, depth, state = visit.descend(tree, params, node, depth, state)
-    tree.stint[arrays.LEAF_DEPTH] = depth if learns(params) else 0
+    tree.stint[LEAF_DEPTH] = depth if learns(params) else 0
     begin(tree, walker.in_flight, params, node, depth, state, walker.leaves, np.int64(0))
 
 
@@ -323,10 +350,7 @@ def may_be_in_tables(walker, most_pieces):
     know: it may not castle, and a capture or a pawn move leads to it.
     """
     row = walker.leaves.rows[0]
-    if (
-        walker.in_flight.leaf_nodes[0] == arrays.ROOT
-        or popcount(row[WHITE] | row[BLACK]) > most_pieces
-    ):
+    if walker.in_flight.leaf_nodes[0] == ROOT or popcount(row[WHITE] | row[BLACK]) > most_pieces:
         return False
     return row[CASTLING] == np.uint64(0) and row[HALFMOVE] == np.uint64(0)
 
@@ -335,11 +359,11 @@ def may_be_in_tables(walker, most_pieces):
 def evaluate(params, walker):
     """Evaluate the walker's leaf, if it has one whose result is not known."""
     in_flight = walker.in_flight
-    if in_flight.counts[arrays.LEAVES] == 0 or in_flight.known[0] != arrays.UNKNOWN:
+    if in_flight.counts[LEAVES] == 0 or in_flight.known[0] != UNKNOWN:
         return
-    if params.late_policy and in_flight.leaf_nodes[0] != arrays.ROOT:
+    if params.late_policy and in_flight.leaf_nodes[0] != ROOT:
         evaluate_value(walker.model, walker.leaves, np.int64(0))
-        in_flight.known[0] = arrays.VALUE_ONLY
+        in_flight.known[0] = VALUE_ONLY
     else:
         leaves = walker.leaves
         leaves.n_moves[0] = generate(leaves.rows[0], leaves.moves[0])
@@ -357,20 +381,20 @@ def begin_stint(tree, params, until):
     In a small tree few may be under way, because each needs what others find: waits for these.
     """
     while True:
-        lock(tree.nodes, np.int64(arrays.ROOT))
-        visits = tree.nodes[arrays.ROOT].visits - tree.counters[arrays.FREE]
-        under_way = tree.counters[arrays.IN_FLIGHT]
+        lock(tree.nodes, np.int64(ROOT))
+        visits = tree.nodes[ROOT].visits - tree.counters[FREE]
+        under_way = tree.counters[IN_FLIGHT]
         left = observe(until, np.int64(0)) - visits - under_way
-        share = max(np.int64(1), visits // (STINT_VISITS * STINT_SHARE))
-        count = min(min(np.int64(STINT_VISITS), share), left)
+        share = max(1, visits // (STINT_VISITS * STINT_SHARE))
+        count = min(min(STINT_VISITS, share), left)
         begins = left > 0 and under_way * VISITS_PER_VISIT <= visits
         if begins:
-            tree.counters[arrays.IN_FLIGHT] += count
-        unlock(tree.nodes, np.int64(arrays.ROOT))
+            tree.counters[IN_FLIGHT] += count
+        unlock(tree.nodes, np.int64(ROOT))
         if begins:
-            tree.stint[arrays.RESERVED] = count
-            tree.stint[arrays.LEFT] = count
-            tree.stint[arrays.DONE] = 0
+            tree.stint[RESERVED] = count
+            tree.stint[LEFT] = count
+            tree.stint[DONE] = 0
             tree.earned[:] = 0.0
             find_base(tree, params, count)
         if begins or left <= 0:
@@ -383,16 +407,16 @@ def find_base(tree, params, count):
     """Follow the best edges from the root while `count` visits are few for a node, and reserve them
     there.
     """
-    node = np.int64(arrays.ROOT)
+    node = np.int64(ROOT)
     depth = np.int64(0)
-    ply = tree.counters[arrays.ROOT_PLY]
-    draw_score, tree.stint[arrays.FREE_LEFT] = params.draw_score, FREE_VISITS
-    while count > 1 and depth < arrays.MAX_DEPTH:
+    ply = tree.counters[ROOT_PLY]
+    draw_score, tree.stint[FREE_LEFT] = params.draw_score, FREE_VISITS
+    while count > 1 and depth < MAX_DEPTH:
         edge = select_edge(tree, params, node, draw_score)
         child = np.int64(tree.edges[edge].child)
-        if child == arrays.NO_NODE or tree.edges[edge].passes < count * STINT_SHARE:
+        if child == NO_NODE or tree.edges[edge].passes < count * STINT_SHARE:
             break
-        if tree.nodes[child].state != arrays.EXPANDED or is_decided(tree, child):
+        if tree.nodes[child].state != EXPANDED or is_decided(tree, child):
             break
         push(tree.stack, ply + depth, tree.edges[edge].move)
         if is_drawn_by_path(tree, ply + depth + 1, depth + 1) or is_drawn_by_game(
@@ -408,8 +432,8 @@ def find_base(tree, params, count):
         node = child
         depth = depth + 1
         draw_score = -draw_score
-    tree.stint[arrays.BASE] = node
-    tree.stint[arrays.BASE_DEPTH] = depth
+    tree.stint[BASE] = node
+    tree.stint[BASE_DEPTH] = depth
 
 
 @kernel()
@@ -417,17 +441,17 @@ def end_stint(tree, params):
     """Count the visits of a stint in the ancestors of its base, and give back those that it did not
     make.
     """
-    count, reserved = tree.stint[arrays.DONE], tree.stint[arrays.RESERVED]
-    depth = tree.stint[arrays.BASE_DEPTH]
+    count, reserved = tree.stint[DONE], tree.stint[RESERVED]
+    depth = tree.stint[BASE_DEPTH]
     if depth > 0:
-        clock = add(tree.counters, np.int64(arrays.CLOCK), count) + count
+        clock = add(tree.counters, np.int64(CLOCK), count) + count
         counted = backup.Counted(count, reserved, clock)
         news = backup.News(
-            backup.mean_of(tree, tree.stint[arrays.BASE]).q,
+            backup.mean_of(tree, tree.stint[BASE]).q,
             0.0,
-            tree.earned[arrays.DRAWS],
-            tree.earned[arrays.SQUARES],
-            tree.earned[arrays.PLIES_LEFT],
+            tree.earned[DRAWS],
+            tree.earned[SQUARES],
+            tree.earned[PLIES_LEFT],
             np.bool_(False),  # Each visit has told of its proofs.
         )
         while depth > 0:
@@ -437,7 +461,7 @@ def end_stint(tree, params):
         backup.land(tree, reserved)
     else:
         backup.land(tree, reserved - count)
-    tree.stint[arrays.BASE] = arrays.ROOT
-    tree.stint[arrays.BASE_DEPTH] = 0
-    tree.stint[arrays.RESERVED] = 0
-    tree.stint[arrays.LEFT] = 0
+    tree.stint[BASE] = ROOT
+    tree.stint[BASE_DEPTH] = 0
+    tree.stint[RESERVED] = 0
+    tree.stint[LEFT] = 0
