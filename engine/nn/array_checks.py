@@ -69,6 +69,13 @@ def check_input(owner: object, x: Array, *sides: int | str, dtype: Any = "floati
         )
 
 
+def check_board(owner: object, x: Array) -> None:
+    """Raise ShapeError where boards or sequences [B, C, ...] have no squares."""
+    if 0 in x.shape[2:]:
+        found = list(x.shape)
+        raise ShapeError(f"{type(owner).__name__}: expected H and W >= 1, found {found}")
+
+
 def check_gradient(owner: object, dy: Array, shape: tuple[int, ...]) -> None:
     """Raise ShapeError unless a gradient is floating and has the shape of its result: a kernel
     would read behind its end.

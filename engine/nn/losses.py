@@ -455,13 +455,11 @@ def _reduced(
     return MeanOver(float(terms.sum()) * share, float(weights.sum())), slopes * share
 
 
-def difference_loss(difference: Array, delta: float = 1.0) -> tuple[Array, Array]:
+def difference_loss(difference: Array) -> tuple[Array, Array]:
     """`huber` of prediction - target, without a check and without a wait for a device; see
     `soft_target_loss`.
     """
-    terms, slopes = operations_for(difference).fused(_huber_terms)(
-        difference, delta, difference.size
-    )
+    terms, slopes = operations_for(difference).fused(_huber_terms)(difference, 1.0, difference.size)
     return terms.mean(), slopes
 
 

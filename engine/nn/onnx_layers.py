@@ -246,12 +246,11 @@ class Graph(Nodes):
 
     def _upsample(self, layer: nn.Upsample, x: str) -> str:
         sides = self.examples[x].ndim - 2 if x in self.examples else 2
-        scales = layer.scale if isinstance(layer.scale, list | tuple) else [layer.scale] * sides
         places = "align_corners" if layer.align_corners else "half_pixel"
         form: dict[str, Any] = {"mode": layer.mode, "coordinate_transformation_mode": places}
         if layer.mode == "nearest":
             form |= {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-        return self.node("Resize", x, "", [1.0, 1.0, *scales], **form)
+        return self.node("Resize", x, "", [1.0, 1.0, *layer.scales(sides)], **form)
 
     # ---- sequences -------------------------------------------------------------------------------
 

@@ -47,10 +47,7 @@ class BatchNorm(Layer):
         self.relu = relu
         self.momentum = momentum
         self.epsilon = epsilon
-        self.params = {
-            "gamma": np.ones(channels, np.float32),
-            "beta": np.zeros(channels, np.float32),
-        }
+        self.params = _scale_and_shift(channels)
         statistics = np.zeros(channels, np.float32), np.ones(channels, np.float32)
         self.buffers = dict(zip(("running_mean", "running_variance"), statistics, strict=True))
 
@@ -87,10 +84,7 @@ class LayerNorm(Layer):
         if not epsilon > 0:
             raise ConfigError(f"LayerNorm: epsilon must be > 0, not {epsilon}")
         self.features, self.epsilon = features, epsilon
-        self.params = {
-            "gamma": np.ones(features, np.float32),
-            "beta": np.zeros(features, np.float32),
-        }
+        self.params = _scale_and_shift(features)
 
     def forward(self, x: Array, training: bool = False) -> Forward:
         gamma, beta = self.params["gamma"], self.params["beta"]
@@ -150,8 +144,7 @@ class GroupNorm(Layer):
         self.groups = groups
         self.channels = channels
         self.epsilon = epsilon
-        self.params["gamma"] = np.ones(channels, np.float32)
-        self.params["beta"] = np.zeros(channels, np.float32)
+        self.params = _scale_and_shift(channels)
 
     def forward(self, x: Array, training: bool = False) -> Forward:
         gamma, beta = self.params["gamma"], self.params["beta"]
@@ -198,6 +191,10 @@ class RMSNorm(Layer):
             return r * (g - h * (g * h).mean(axis=-1, keepdims=True)), {"gamma": dgamma}
 
         return gamma * h, backward
+
+
+def _scale_and_shift(features: int) -> dict[str, Array]:
+    return {"gamma": np.ones(features, np.float32), "beta": np.zeros(features, np.float32)}
 
 
 def _named(norm_backward: NormBackward) -> Backward:

@@ -7,7 +7,7 @@ import numpy as np
 
 from engine.backend import xp_of
 from engine.errors import ConfigError, ShapeError
-from engine.nn.array_checks import check_input
+from engine.nn.array_checks import check_board, check_input
 from engine.nn.layer import Array, Forward, Layer, register
 from engine.nn.layers.windowed import Windowed
 from engine.nn.operations import operations_for
@@ -186,9 +186,8 @@ class GlobalAveragePool(Layer):
 
     def forward(self, x: Array, training: bool = False) -> Forward:
         check_input(self, x, "B", "C", "H", "...")
+        check_board(self, x)
         shape = x.shape
-        if 0 in shape[2:]:
-            raise ShapeError(f"GlobalAveragePool: expected H and W >= 1, found {list(shape)}")
 
         def backward(dy):
             slope = dy.reshape(*dy.shape, *[1] * (len(shape) - 2)) / math.prod(shape[2:])
@@ -205,8 +204,7 @@ class GlobalMaxPool(Layer):
 
     def forward(self, x: Array, training: bool = False) -> Forward:
         check_input(self, x, "B", "C", "H", "...")
-        if 0 in x.shape[2:]:
-            raise ShapeError(f"GlobalMaxPool: expected H and W >= 1, found {list(x.shape)}")
+        check_board(self, x)
         xp = xp_of(x)
         planes = x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
         places = planes.argmax(axis=2)[:, :, None]

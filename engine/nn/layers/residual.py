@@ -7,7 +7,7 @@ import numpy as np
 
 from engine.backend import xp_of
 from engine.errors import ConfigError, ShapeError
-from engine.nn.array_checks import check_input
+from engine.nn.array_checks import check_board, check_input
 from engine.nn.layer import Array, Forward, Gradients, Layer, prefixed, register
 from engine.nn.layers.activations import Activation, activation_function, identity, sigmoid
 from engine.nn.layers.containers import Sequential
@@ -56,8 +56,7 @@ class SqueezeExcitation(Layer):
         dskip, gradients).
         """
         check_input(self, x, "B", self.channels, "H", "W")
-        if 0 in x.shape[2:]:
-            raise ShapeError(f"SqueezeExcitation: expected H and W >= 1, found {list(x.shape)}")
+        check_board(self, x)
         operations = operations_for(x)
         act = Activation(self.activation)
         dense = Sequential(squeeze=self.squeeze, act=act, excite=self.excite)

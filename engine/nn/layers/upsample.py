@@ -43,15 +43,19 @@ class Upsample(Layer):
         self.mode = mode
         self.align_corners = align_corners
 
+    def scales(self, sides: int) -> Any:
+        """Return the scale of each of so many axes."""
+        return self.scale if isinstance(self.scale, list | tuple) else [self.scale] * sides
+
     def mask_behind(self, mask: Array) -> Array:
-        scale = self.scale[0] if isinstance(self.scale, list | tuple) else self.scale
+        scale = self.scales(1)[0]
         made = np.arange(1, int(mask.shape[1] * scale) + 1)
         needed = np.ceil(made / scale).astype(int) - 1
         return mask[:, xp_of(mask).asarray(needed)]
 
     def forward(self, x: Array, training: bool = False) -> Forward:
         check_input(self, x, "B", "C", "H", "...")
-        scales = self.scale if isinstance(self.scale, list | tuple) else [self.scale] * (x.ndim - 2)
+        scales = self.scales(x.ndim - 2)
         if len(scales) != x.ndim - 2:
             raise ShapeError(f"Upsample: expected {len(scales)} sides, found {list(x.shape)}")
         backend = backend_of(x)
