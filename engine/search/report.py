@@ -294,8 +294,8 @@ def describe_moves(tree, params, row, u, s, priors, own_values, policy_indices):
 
     Returns the Q of moves never visited.
     """
-    urgency = score_edges(tree, params, np.int64(ROOT), np.float64(params.draw_score), u, s)
-    own_priors(tree, np.int64(ROOT), priors)
+    urgency = score_edges(tree, params, ROOT, np.float64(params.draw_score), u, s)
+    own_priors(tree, ROOT, priors)
     first = tree.nodes[ROOT].first_edge
     for i in range(own_values.size):
         policy_indices[i] = policy_index(row, tree.edges[first + i].move)

@@ -167,7 +167,7 @@ class Search:
         self._install_history(stack)
         if is_kept and self.tree.counters[ROOT_PLY] != before:
             least = max(1, int(HISTORY_SHARE * self.visits))
-            root, depth = np.int64(ROOT), np.int64(0)
+            root, depth = ROOT, np.int64(0)
             ask_history(self.tree, self.params, root, depth, np.int64(least))
         self.kept_visits = self.visits
         for tree in self.trees:
@@ -275,7 +275,7 @@ def look_for_mate(search: Search) -> None:
     if mating < 0 or tree.counters[NODES] >= tree.nodes.size:
         lead_to_mate(search)
         return
-    edge = move_to_tried(tree, np.int64(ROOT), tree.first_edge[ROOT] + mating)
+    edge = move_to_tried(tree, ROOT, tree.first_edge[ROOT] + mating)
     child = int(new_node(tree))
     tree.child[edge], tree.way[0] = child, edge
     tree.counters[IN_FLIGHT] += 1
@@ -305,7 +305,7 @@ def lead_to_mate(search: Search) -> None:
 def _hint_at_mate(search: Search) -> None:
     """Give the move that starts a forced mate most of the root's prior."""
     if search.forced_move != NO_MOVE:
-        hint(search.tree, np.int64(ROOT), search.forced_move, np.float32(MATE_PRIOR))
+        hint(search.tree, ROOT, search.forced_move, np.float32(MATE_PRIOR))
 
 
 def restrict_root(search: Search, allowed: np.ndarray) -> None:
@@ -315,20 +315,20 @@ def restrict_root(search: Search, allowed: np.ndarray) -> None:
     The root forgets what it learned from the others: visits, values and proofs.
     """
     tree, before = search.tree, search.visits
-    keep_moves(tree, ROOT, allowed)
+    keep_moves(tree, allowed)
     search.forget_the_rest()
     _hint_at_mate(search)
     tree.counters[FREE] = 0
     tree.nodes[ROOT].visits = 1 + tree.passes[search.edges()].sum()
-    tree.value_sum[ROOT] = -search.own_value[0] - value_below(tree, np.int64(ROOT))
-    tree.draw_sum[ROOT] = search.own_value[1] + draws_below(tree, np.int64(ROOT))
+    tree.value_sum[ROOT] = -search.own_value[0] - value_below(tree, ROOT)
+    tree.draw_sum[ROOT] = search.own_value[1] + draws_below(tree, ROOT)
     tree.asked_at[ROOT] = 0
     search.kept_visits += search.visits - before
-    lower, upper = best_bounds(tree, np.int64(ROOT))
+    lower, upper = best_bounds(tree, ROOT)
     bounds = (-upper, -lower) if search.params.decide_root else (LOSS, WIN)
     tree.lower[ROOT], tree.upper[ROOT] = bounds
     if search.is_proven:
-        settle_past_visits(tree, np.int64(ROOT))
+        settle_past_visits(tree, ROOT)
 
 
 def take_priors(search: Search, moves: np.ndarray, chances: np.ndarray) -> None:
@@ -338,7 +338,7 @@ def take_priors(search: Search, moves: np.ndarray, chances: np.ndarray) -> None:
     chance_of = dict(zip(moves.tolist(), chances.tolist(), strict=True))
     priors = np.array([chance_of[move] for move in search.root().moves.tolist()])
     priors /= priors.sum()
-    mix_priors(search.tree, np.int64(ROOT), priors, np.float64(1.0))
+    mix_priors(search.tree, ROOT, priors, np.float64(1.0))
 
 
 def add_root_noise(search: Search, rng: np.random.Generator, epsilon: float, alpha: float) -> None:
@@ -346,5 +346,5 @@ def add_root_noise(search: Search, rng: np.random.Generator, epsilon: float, alp
     expanded.
     """
     noise = rng.dirichlet(np.full(int(search._root["n_edges"]), alpha))
-    mix_priors(search.tree, np.int64(ROOT), noise, np.float64(epsilon))
+    mix_priors(search.tree, ROOT, noise, np.float64(epsilon))
     _hint_at_mate(search)

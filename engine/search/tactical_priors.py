@@ -101,7 +101,7 @@ class TacticalPriors:
             ask(
                 search.tree,
                 self._questions,
-                np.int64(ROOT),
+                ROOT,
                 np.int64(0),
                 search.params.tactical_nodes,
             )
@@ -146,7 +146,7 @@ class TacticalPriors:
     def warm_up(self) -> None:
         """Compile or load the kernels without asking anything; the tree may be empty."""
         self._questions.n_asked[0] = self._questions.left[0] = 0
-        ask(self._search.tree, self._questions, np.int64(ROOT), np.int64(0), 0.0)
+        ask(self._search.tree, self._questions, ROOT, np.int64(0), 0.0)
         answer(self._alpha_beta, self._questions, np.int64(0))
         self.take_answers()
 
@@ -156,11 +156,12 @@ def ask(tree, questions, node, depth, nodes_per_visit):
     """Ask about `node`, whose position is questions.path[depth], and nodes below it, if visits grew
     enough since.
     """
-    visits = tree.nodes[node].visits
+    its = tree.nodes[node]
+    visits = its.visits
     if visits < HINT_LEAST_VISITS or depth >= MAX_DEPTH:
         return
     if (
-        tree.nodes[node].state != EXPANDED
+        its.state != EXPANDED
         or is_decided(tree, node)
         or tree.seen_in[node] == tree.counters[SWEEP]
     ):
@@ -171,7 +172,7 @@ def ask(tree, questions, node, depth, nodes_per_visit):
     new_visits = visits - tree.asked_at[node]
     share = 1.0 if node == ROOT else HINT_INNER_SHARE
     grown = new_visits > 0 and (node == ROOT or new_visits >= tree.asked_at[node])
-    if grown and tree.nodes[node].n_edges > 1:
+    if grown and its.n_edges > 1:
         write_question(tree, questions, node, depth)
         last = questions.n_asked[0] - 1
         positions = np.int64(share * nodes_per_visit * new_visits)
@@ -198,10 +199,11 @@ def write_question(tree, questions, node, depth):
     questions.n_moves[k] = count
     most, most_visits = 0, -1
     for i in range(count):
-        questions.moves[k, i] = tree.edges[first + i].move
-        child = tree.edges[first + i].child
-        if child != NO_NODE and tree.edges[first + i].passes > most_visits:
-            most, most_visits = i, tree.edges[first + i].passes
+        its = tree.edges[first + i]
+        questions.moves[k, i] = its.move
+        child = its.child
+        if child != NO_NODE and its.passes > most_visits:
+            most, most_visits = i, its.passes
     questions.moves[k, 0], questions.moves[k, most] = (
         questions.moves[k, most],
         questions.moves[k, 0],

@@ -198,7 +198,7 @@ class Runner:
         refresh_below(
             search.tree,
             search.params,
-            np.int64(ROOT),
+            ROOT,
             np.int64(search.root_row()[SIDE]),
             np.int64(least),
         )

@@ -199,7 +199,7 @@ def offer_nodes(space, tree, rows, root):
     """Offer some of the positions below a tree's root, each at most once."""
     copy_row(tree.stack[tree.counters[ROOT_PLY]], rows[0])
     tree.counters[SWEEP] += 1
-    offer_below(space, tree, rows, np.int64(ROOT), np.int64(0), root)
+    offer_below(space, tree, rows, ROOT, np.int64(0), root)
 
 
 @kernel()

@@ -31,7 +31,7 @@ from engine.native.aligned_arrays import CACHE_LINE, aligned, aligned_zeros, buf
 from engine.native.atomics import SPACING
 from engine.native.jit import generated_kernel
 
-ROOT: Final = 0
+ROOT: Final[Any] = np.int64(0)
 NO_NODE: Final = -1
 
 # Node states.

@@ -98,14 +98,15 @@ def finish_visit(tree, params, depth, node, state, value, draw, plies):
 @kernel()
 def mean_of(tree, node):
     """Return what a visit that ends at a visited node finds there: its means, as News."""
+    its = tree.nodes[node]
     lock(tree.nodes, node)
-    visits = np.float64(tree.nodes[node].visits)
+    visits = np.float64(its.visits)
     news = News(
         np.float64(q_of(tree.nodes, node)),
-        tree.nodes[node].value_sum / visits,
-        tree.nodes[node].draw_sum / visits,
-        tree.nodes[node].square_sum / visits,
-        tree.nodes[node].plies_sum / visits,
+        its.value_sum / visits,
+        its.draw_sum / visits,
+        its.square_sum / visits,
+        its.plies_sum / visits,
         is_decided(tree, node),
     )
     unlock(tree.nodes, node)
@@ -200,15 +201,15 @@ def renew_edge(tree, edge, counted, q):
     """Count finished visits on an edge, whose child has this q; returns by how much more the edge
     is worth to its node's mover.
     """
-    edges = tree.edges
-    before = worth(edges, edge)
-    edges[edge].passes += counted.visits
-    edges[edge].under_way -= counted.reserved
+    its = tree.edges[edge]
+    before = worth(tree.edges, edge)
+    its.passes += counted.visits
+    its.under_way -= counted.reserved
     if counted.reserved > 0:
-        edges[edge].barred = 0
-    if edges[edge].passes > 0:
-        edges[edge].q = q
-    return worth(edges, edge) - before
+        its.barred = 0
+    if its.passes > 0:
+        its.q = q
+    return worth(tree.edges, edge) - before
 
 
 @kernel()
@@ -221,10 +222,11 @@ def add_to_node(tree, node, visits, clock):
 @kernel()
 def add_to_sums(tree, node, value, draw, square, plies):
     """Add what visits brought to a node, for the side that moved into it."""
-    tree.nodes[node].value_sum += value
-    tree.nodes[node].draw_sum += draw
-    tree.nodes[node].square_sum += square
-    tree.nodes[node].plies_sum += plies
+    its = tree.nodes[node]
+    its.value_sum += value
+    its.draw_sum += draw
+    its.square_sum += square
+    its.plies_sum += plies
 
 
 @kernel()
@@ -273,6 +275,6 @@ def node_on(tree, depth):
 @kernel()
 def land(tree, visits):
     """Count visits of the root that are in flight no more."""
-    lock(tree.nodes, np.int64(ROOT))
+    lock(tree.nodes, ROOT)
     tree.counters[IN_FLIGHT] -= visits
-    unlock(tree.nodes, np.int64(ROOT))
+    unlock(tree.nodes, ROOT)

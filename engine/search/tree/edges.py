@@ -46,21 +46,15 @@ def value_below(tree, node):
 
 
 @kernel()
-def draws_of(tree, edge):
-    """Mean draw probability behind an edge that was visited; without a child all visits drew."""
+def means_behind(tree, edge):
+    """Mean draw probability and mean square of the values behind an edge that was visited; without
+    a child all visits drew.
+    """
     child = np.int64(tree.edges[edge].child)
     if child == NO_NODE or tree.nodes[child].visits == 0:
-        return 1.0
-    return tree.nodes[child].draw_sum / tree.nodes[child].visits
-
-
-@kernel()
-def square_of(tree, edge):
-    """Mean square of the values behind an edge that was visited; without a child all visits drew."""
-    child = np.int64(tree.edges[edge].child)
-    if child == NO_NODE or tree.nodes[child].visits == 0:
-        return 0.0
-    return tree.nodes[child].square_sum / tree.nodes[child].visits
+        return 1.0, 0.0
+    sums = tree.nodes[child]
+    return sums.draw_sum / sums.visits, sums.square_sum / sums.visits
 
 
 @kernel()
@@ -69,5 +63,5 @@ def draws_below(tree, node):
     total = 0.0
     for edge in range(*edges_of(tree, node)):
         if tree.edges[edge].passes > 0:
-            total += tree.edges[edge].passes * draws_of(tree, edge)
+            total += tree.edges[edge].passes * means_behind(tree, edge)[0]
     return total

@@ -26,19 +26,18 @@ def put_wins_aside(tree, most, value, draw):
     Returns whether there is more to search.
     """
     count, fresh = np.int64(0), np.int64(0)
-    for edge in range(*edges_of(tree, np.int64(ROOT))):
+    for edge in range(*edges_of(tree, ROOT)):
         if is_winning(tree, edge):
             count += 1
             fresh += tree.edges[edge].barred != ASIDE
     if fresh == 0 or count > most:
         return False
-    for edge in range(*edges_of(tree, np.int64(ROOT))):
+    for edge in range(*edges_of(tree, ROOT)):
         if is_winning(tree, edge):
             tree.edges[edge].barred = ASIDE
-    root = np.int64(ROOT)
-    take_sums_from_edges(tree, root, 1.0, value, draw)
-    set_bounds(tree, root)
-    return not is_decided(tree, root)
+    take_sums_from_edges(tree, ROOT, 1.0, value, draw)
+    set_bounds(tree, ROOT)
+    return not is_decided(tree, ROOT)
 
 
 @kernel()
@@ -53,7 +52,7 @@ def bring_back_wins(tree):
     """Bring back what was set aside: the root is won."""
     plies = np.int64(UNKNOWN_DISTANCE)
     count = 0
-    for edge in range(*edges_of(tree, np.int64(ROOT))):
+    for edge in range(*edges_of(tree, ROOT)):
         if tree.edges[edge].barred != ASIDE:
             continue
         count += 1
@@ -67,4 +66,4 @@ def bring_back_wins(tree):
         tree.nodes[ROOT].lower = LOSS
         tree.nodes[ROOT].upper = LOSS
         tree.mate_plies[ROOT] = plies
-        settle_past_visits(tree, np.int64(ROOT))
+        settle_past_visits(tree, ROOT)

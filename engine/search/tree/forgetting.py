@@ -107,7 +107,7 @@ def reroot(tree: Tree, root: int) -> None:
 def become_root(tree, root):
     """Move a node to the root's place. Edges that led to it lead to a fresh node."""
     leave(tree, root)
-    move_node(tree, root, np.int64(ROOT))
+    move_node(tree, root, ROOT)
     reset_node(tree, root)
 
 
@@ -116,7 +116,7 @@ def reset_root(tree):
     """Make the root a node that nobody has visited. Python calls no kernel that was made of fields
     itself, because it would be compiled in every process.
     """
-    reset_node(tree, np.int64(ROOT))
+    reset_node(tree, ROOT)
 
 
 def forget_own(tree: Tree) -> None:

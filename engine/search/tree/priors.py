@@ -21,6 +21,7 @@ from engine.search.tree.arrays import (
     EDGES,
     EXPANDED,
     NO_NODE,
+    ROOT,
     STUNTED,
     SWEEP,
     Tree,
@@ -85,9 +86,10 @@ def own_priors(tree, node, priors):
     total = 0.0
     learned = False
     for i in range(priors.size):
-        priors[i] = own if first + i == edge else tree.edges[first + i].prior * scale
-        learned |= tree.edges[first + i].bonus != 0
-        priors[i] *= np.float32(exp(-tree.edges[first + i].bonus * BONUS_UNIT))
+        its = tree.edges[first + i]
+        priors[i] = own if first + i == edge else its.prior * scale
+        learned |= its.bonus != 0
+        priors[i] *= np.float32(exp(-its.bonus * BONUS_UNIT))
         total += priors[i]
     for i in range(priors.size if learned else 0):
         priors[i] /= np.float32(total)
@@ -180,18 +182,18 @@ def ranks_before(tree, first_edge, second_edge):
     return tree.edges[first_edge].prior > tree.edges[second_edge].prior
 
 
-def keep_moves(tree: Tree, node: int, allowed: np.ndarray) -> None:
-    """Keep only the edges of a node whose moves are in `allowed` (uint16), and scale their priors
+def keep_moves(tree: Tree, allowed: np.ndarray) -> None:
+    """Keep only the edges of the root whose moves are in `allowed` (uint16), and scale their priors
     to sum to 1.
 
     What lies behind the others stays in memory until `forgetting.forget_the_rest`.
     """
-    restore(tree, np.int64(node))
-    first, count = int(tree.first_edge[node]), int(tree.n_edges[node])
+    restore(tree, ROOT)
+    first, count = int(tree.first_edge[ROOT]), int(tree.n_edges[ROOT])
     allowed_edges = first + np.flatnonzero(np.isin(tree.move[first : first + count], allowed))
     edges = slice(first, first + len(allowed_edges))
     tree.edges[edges] = tree.edges[allowed_edges]
-    tree.n_edges[node] = len(allowed_edges)
+    tree.n_edges[ROOT] = len(allowed_edges)
     total = tree.prior[edges].sum()
     tree.prior[edges] = tree.prior[edges] / total if total > 0.0 else 1.0 / len(allowed_edges)
 
@@ -226,11 +228,10 @@ def refresh(tree, params, node, side):
     total = 0.0
     for i in range(count):
         edge = first + i
-        learned = butterfly_bonus(tree, params, side, tree.edges[edge].move)
-        priors[i] = tree.edges[edge].prior * np.float32(
-            exp((learned - tree.edges[edge].bonus) * BONUS_UNIT)
-        )
-        tree.edges[edge].bonus = learned
+        its = tree.edges[edge]
+        learned = butterfly_bonus(tree, params, side, its.move)
+        priors[i] = its.prior * np.float32(exp((learned - its.bonus) * BONUS_UNIT))
+        its.bonus = learned
         total += priors[i]
     for i in range(count):
         priors[i] /= np.float32(total)
@@ -291,9 +292,10 @@ def add_edges(tree, node, moves, count, total):
     for i in range(count):
         edge = first + rank(keys, keys[i], padded)
         reset_edge(tree, edge)
-        tree.edges[edge].prior = weights[i] / total
-        tree.edges[edge].move = moves[i]
-        tree.edges[edge].bonus = tree.scratch_bonuses[i]
+        its = tree.edges[edge]
+        its.prior = weights[i] / total
+        its.move = moves[i]
+        its.bonus = tree.scratch_bonuses[i]
     tree.nodes[node].first_edge = first
     tree.nodes[node].n_edges = count
     return EXPANDED

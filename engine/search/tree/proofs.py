@@ -16,7 +16,7 @@ import numpy as np
 from engine.native.atomics import order_reads, order_writes
 from engine.native.jit import kernel
 from engine.search.tree.arrays import ASIDE, DRAW, LOSS, LOST, NO_NODE, ROOT, UNKNOWN_DISTANCE, WIN
-from engine.search.tree.edges import draws_of, edges_of, square_of
+from engine.search.tree.edges import edges_of, means_behind
 
 
 @kernel()
@@ -41,16 +41,17 @@ def narrow(tree, node):
     """Narrow the bounds of a node, which the caller has locked, by those of its children; returns
     whether it did.
     """
+    its = tree.nodes[node]
     lower, upper = best_bounds(tree, node)
-    lower = max(lower, -np.int64(tree.nodes[node].upper))
-    upper = min(upper, -np.int64(tree.nodes[node].lower))
-    if tree.nodes[node].lower == -upper and tree.nodes[node].upper == -lower:
+    lower = max(lower, -np.int64(its.upper))
+    upper = min(upper, -np.int64(its.lower))
+    if its.lower == -upper and its.upper == -lower:
         return False
     if lower == upper:
         tree.mate_plies[node] = mate_distance(tree, node, lower)
     order_writes()
-    tree.nodes[node].lower = -upper
-    tree.nodes[node].upper = -lower
+    its.lower = -upper
+    its.upper = -lower
     return True
 
 
@@ -88,17 +89,20 @@ def take_sums_from_edges(tree, node, own, value, draw):
     draw_sum = draw
     square_sum = value * value
     for edge in range(*edges_of(tree, node)):
-        passes = np.float64(tree.edges[edge].passes)
-        if passes == 0.0 or tree.edges[edge].q == LOST or tree.edges[edge].barred == ASIDE:
+        its = tree.edges[edge]
+        passes = np.float64(its.passes)
+        if passes == 0.0 or its.q == LOST or its.barred == ASIDE:
             continue
         visits += passes
-        value_sum -= passes * tree.edges[edge].q
-        draw_sum += passes * draws_of(tree, edge)
-        square_sum += passes * square_of(tree, edge)
-    scale = tree.nodes[node].visits / visits if visits > 0.0 else 0.0
-    tree.nodes[node].value_sum = scale * value_sum
-    tree.nodes[node].draw_sum = scale * draw_sum
-    tree.nodes[node].square_sum = scale * square_sum
+        value_sum -= passes * its.q
+        draws, squares = means_behind(tree, edge)
+        draw_sum += passes * draws
+        square_sum += passes * squares
+    sums = tree.nodes[node]
+    scale = sums.visits / visits if visits > 0.0 else 0.0
+    sums.value_sum = scale * value_sum
+    sums.draw_sum = scale * draw_sum
+    sums.square_sum = scale * square_sum
 
 
 @kernel()
@@ -148,7 +152,8 @@ def mate_distance(tree, node, result):
 @kernel()
 def settle_past_visits(tree, node):
     """Make all past visits of a decided node, which the caller has locked, count as its result."""
-    visits = tree.nodes[node].visits
-    tree.nodes[node].square_sum = np.float64(abs(tree.nodes[node].lower)) * visits
-    tree.nodes[node].value_sum = np.float64(tree.nodes[node].lower) * visits
-    tree.nodes[node].draw_sum = np.float64(visits) if tree.nodes[node].lower == DRAW else 0.0
+    its = tree.nodes[node]
+    visits = its.visits
+    its.square_sum = np.float64(abs(its.lower)) * visits
+    its.value_sum = np.float64(its.lower) * visits
+    its.draw_sum = np.float64(visits) if its.lower == DRAW else 0.0

@@ -44,9 +44,10 @@ def deviation(tree, node):
     """Return the deviation of a node's values, where TYPICAL_DEVIATION counts as much as
     DEVIATION_VISITS visits.
     """
-    visits = max(1, tree.nodes[node].visits)
-    mean = tree.nodes[node].value_sum / visits
-    spread = max(0.0, tree.nodes[node].square_sum - mean * mean * visits)
+    its = tree.nodes[node]
+    visits = max(1, its.visits)
+    mean = its.value_sum / visits
+    spread = max(0.0, its.square_sum - mean * mean * visits)
     return np.sqrt((_TYPICAL_SPREAD + spread) / (DEVIATION_VISITS + visits - 1))
 
 
@@ -66,11 +67,10 @@ def mover_q(tree, node, draw_score):
     """Mean value of a node for its side to move, which values a draw at `draw_score`; 0 while it
     has no visits.
     """
-    if tree.nodes[node].visits == 0:
+    its = tree.nodes[node]
+    if its.visits == 0:
         return 0.0
-    return (draw_score * tree.nodes[node].draw_sum - tree.nodes[node].value_sum) / tree.nodes[
-        node
-    ].visits
+    return (draw_score * its.draw_sum - its.value_sum) / its.visits
 
 
 @kernel()
@@ -121,8 +121,9 @@ def child_value(tree, params, node, edge, draw_score, hurry):
 @kernel()
 def exploration_bonus(tree, edge, scale):
     """U of an edge; `scale` is its node's."""
-    begun = tree.edges[edge].passes + tree.edges[edge].under_way
-    return scale * tree.edges[edge].prior / np.float32(1 + begun)
+    its = tree.edges[edge]
+    begun = its.passes + its.under_way
+    return scale * its.prior / np.float32(1 + begun)
 
 
 @kernel()
@@ -143,8 +144,9 @@ def select_edge(tree, params, node, draw_score):
     fresh = NO_EDGE
     fresh_u = np.float32(-np.inf)
     for edge in range(first, first + tree.nodes[node].n_edges):
-        prior, q = tree.edges[edge].prior, tree.edges[edge].q
-        barred = tree.edges[edge].barred
+        its = tree.edges[edge]
+        prior, q = its.prior, its.q
+        barred = its.barred
         if barred == ASIDE or (barred != 0 and params.avoid_busy):
             # Where all children are busy, the visit waits at the first.
             if barred != ASIDE and q != UNVISITED:
@@ -155,7 +157,7 @@ def select_edge(tree, params, node, draw_score):
             if u > fresh_u:
                 fresh = edge
                 fresh_u = u
-            if tree.edges[edge].child == NO_NODE:
+            if its.child == NO_NODE:
                 # The edges after this one are untried too, and none has a higher prior (`priors`).
                 break
         elif q != LOST:

@@ -22,7 +22,7 @@ from engine.board.movegen import generate
 from engine.native.atomics import lock, order_reads, unlock
 from engine.native.jit import kernel
 from engine.search.tree.arrays import EXPANDED, NO_NODE, ROOT_PLY, TERMINAL, UNVISITED
-from engine.search.tree.edges import draws_of, q_of, worth
+from engine.search.tree.edges import means_behind, q_of, worth
 from engine.search.tree.priors import move_back
 from engine.search.tree.proofs import is_decided, widen
 from engine.search.tree.transpositions import LATEST_HALFMOVE
@@ -81,15 +81,16 @@ def settle_as_draw(tree, node, edge, child):
     order_reads()
     if visits == 0 or tree.nodes[child].state == TERMINAL:
         return False  # It is that leaf, or another thread is about to ask the rules.
+    its = tree.edges[edge]
     lock(tree.nodes, node)
-    is_new = tree.edges[edge].child == child
+    is_new = its.child == child
     if is_new:
-        if not is_decided(tree, node) and tree.edges[edge].passes > 0:
-            passes = np.float64(tree.edges[edge].passes)
-            tree.nodes[node].draw_sum += passes * (1.0 - draws_of(tree, edge))
+        if not is_decided(tree, node) and its.passes > 0:
+            passes = np.float64(its.passes)
+            tree.nodes[node].draw_sum += passes * (1.0 - means_behind(tree, edge)[0])
             tree.nodes[node].value_sum += worth(tree.edges, edge)
-        tree.edges[edge].q = np.float32(0.0) if tree.edges[edge].passes > 0 else UNVISITED
-        tree.edges[edge].child = NO_NODE
+        its.q = np.float32(0.0) if its.passes > 0 else UNVISITED
+        its.child = NO_NODE
     unlock(tree.nodes, node)
     return is_new
 
@@ -170,11 +171,12 @@ def forget_draws(tree, node, edge):
 @kernel()
 def renew(tree, node, edge):
     """Let an edge have what its child has now; returns whether it CHANGED, or NOTHING."""
+    its = tree.edges[edge]
     before = worth(tree.edges, edge)
-    q = q_of(tree.nodes, np.int64(tree.edges[edge].child))
-    if tree.edges[edge].passes == 0 or tree.edges[edge].q == q:
+    q = q_of(tree.nodes, np.int64(its.child))
+    if its.passes == 0 or its.q == q:
         return NOTHING
-    tree.edges[edge].q = q
+    its.q = q
     if not is_decided(tree, node):
         tree.nodes[node].value_sum += before - worth(tree.edges, edge)
     return CHANGED

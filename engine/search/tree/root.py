@@ -27,7 +27,7 @@ from engine.search.tree.arrays import (
     WIN,
     Tree,
 )
-from engine.search.tree.edges import draws_below, draws_of, edges_of, value_below
+from engine.search.tree.edges import draws_below, edges_of, means_behind, value_below
 from engine.search.tree.params import BOUND_FROM, BOUND_WIDTH, PROMISING_SHARE, SearchParams
 from engine.search.tree.proofs import is_decided
 from engine.search.tree.puct import mean_plies
@@ -175,14 +175,15 @@ def write_root(
     has_wins_aside = False
     for i in range(moves.size):
         edge = tree.nodes[ROOT].first_edge + i
-        child = np.int64(tree.edges[edge].child)
-        moves[i] = tree.edges[edge].move
+        its = tree.edges[edge]
+        child = np.int64(its.child)
+        moves[i] = its.move
         children[i] = child
-        priors[i] = tree.edges[edge].prior
-        visits[i] = tree.edges[edge].passes
+        priors[i] = its.prior
+        visits[i] = its.passes
         is_visited = visits[i] > 0
-        q[i] = max(tree.edges[edge].q, np.float32(-1.0)) if is_visited else -1.0
-        draws[i] = draws_of(tree, edge) if is_visited else 0.0
+        q[i] = max(its.q, np.float32(-1.0)) if is_visited else -1.0
+        draws[i] = means_behind(tree, edge)[0] if is_visited else 0.0
         moves_left[i] = 0.0
         proven[i] = DRAW
         can_win[i] = True
@@ -191,7 +192,7 @@ def write_root(
             if is_visited:
                 moves_left[i] = mean_plies(tree, child)
             write_proof(tree, i, edge, child, proven, can_win, mate_plies)
-        has_wins_aside |= tree.edges[edge].barred == ASIDE
+        has_wins_aside |= its.barred == ASIDE
     return has_wins_aside
 
 
@@ -226,13 +227,13 @@ def root_alone(tree):
     """Return what remains of the root without its children, the evaluator's own value and draw
     probability for the side to move. A decided root counts as its result.
     """
-    root = np.int64(ROOT)
-    value, draw = -tree.nodes[root].value_sum, tree.nodes[root].draw_sum
-    if is_decided(tree, root):
-        visits = np.float64(max(1, tree.nodes[root].visits))
+    its = tree.nodes[ROOT]
+    value, draw = -its.value_sum, its.draw_sum
+    if is_decided(tree, ROOT):
+        visits = np.float64(max(1, its.visits))
         return value / visits, draw / visits
-    value -= value_below(tree, root)
-    draw -= draws_below(tree, root)
+    value -= value_below(tree, ROOT)
+    draw -= draws_below(tree, ROOT)
     return min(1.0, max(-1.0, value)), min(1.0, max(0.0, draw))
 
 
@@ -242,7 +243,7 @@ def node_of_game(tree, stack):
     lead from the root to a node that has its edges.
     """
     ply = tree.counters[ROOT_PLY]
-    node = np.int64(ROOT)
+    node = ROOT
     if tree.counters[NODES] == 0 or len(stack) <= ply:
         return NO_NODE
     for row in range(ply + 1):
@@ -417,15 +418,16 @@ def best_edge(tree, node):
     best = NO_NODE
     best_rank = np.int64(LOSS), np.int64(0), np.int64(0)
     for edge in range(*edges_of(tree, node)):
-        child = tree.edges[edge].child
-        if tree.edges[edge].passes == 0:
+        its = tree.edges[edge]
+        child = its.child
+        if its.passes == 0:
             continue
         proven = np.int64(DRAW)
         plies = np.int64(0)
         if child != NO_NODE and is_decided(tree, child):
             proven, plies = np.int64(tree.nodes[child].lower), np.int64(tree.mate_plies[child])
         plies = -proven * (np.int64(MAX_PLIES) if plies == UNKNOWN_DISTANCE else plies)
-        rank = proven, plies, tree.edges[edge].passes
+        rank = proven, plies, its.passes
         if best == NO_NODE or rank >= best_rank:
             best = edge
             best_rank = rank

@@ -100,13 +100,14 @@ def descend(tree, params, node, depth, state):
     pushed = np.int64(NO_EDGE)
     while state == EXPANDED and depth < MAX_DEPTH and (not is_decided(tree, node) or node == ROOT):
         edge = select_edge(tree, params, node, draw_score)
-        child = np.int64(tree.edges[edge].child)
+        its = tree.edges[edge]
+        child = np.int64(its.child)
         if child != NO_NODE:
             prefetch_below(tree, edge, child)
         if edge != pushed:
-            tree.path[depth] = tree.edges[edge].move
+            tree.path[depth] = its.move
             tree.way[depth] = edge
-            push(tree.stack, root_ply + depth, tree.edges[edge].move)
+            push(tree.stack, root_ply + depth, its.move)
             if child == NO_NODE:
                 prefetch(tree.table, first_place(tree, tree.stack[root_ply + depth + 1, KEY]))
             if is_drawn_by_path(tree, root_ply + depth + 1, depth + 1):
@@ -144,7 +145,8 @@ def step(tree, params, node, edge, ply):
     Returns (child, its state), (child, LAGGING) if the edge is to have a free visit, or (NO_NODE,
     EXPANDED) if the tree is full.
     """
-    child = np.int64(tree.edges[edge].child)
+    its = tree.edges[edge]
+    child = np.int64(its.child)
     if child == NO_NODE:
         child, is_new = add_child(tree, params, node, edge, ply)
         if child == NO_NODE:
@@ -154,10 +156,10 @@ def step(tree, params, node, edge, ply):
     if is_behind(tree, edge, child):
         return child, LAGGING
     set_off(tree, node, edge, np.int64(1))
-    tree.edges[edge].below = tree.nodes[child].first_edge
+    its.below = tree.nodes[child].first_edge
     state = reach(tree, child)
     if state == PENDING or state == VALUED:
-        tree.edges[edge].barred = CHILD_BUSY
+        its.barred = CHILD_BUSY
     return child, state
 
 
@@ -193,8 +195,9 @@ def add_child(tree, params, node, edge, ply):
     Returns (child, whether it is new), or (NO_NODE, False) if the tree is full. Two threads that
     reach a new position at the same moment make two nodes of it.
     """
+    its = tree.edges[edge]
     lock(tree.nodes, node)
-    child = np.int64(tree.edges[edge].child)
+    child = np.int64(its.child)
     is_new = False
     if child == NO_NODE:
         key = key_of(tree.stack[ply]) if params.transpositions else np.uint64(0)
@@ -206,12 +209,12 @@ def add_child(tree, params, node, edge, ply):
         if is_new:
             tree.nodes[child].state = BUSY
             tree.key[child] = key
-            tree.edges[edge].under_way += 1
-            tree.edges[edge].barred = CHILD_BUSY
+            its.under_way += 1
+            its.barred = CHILD_BUSY
             order_writes()
             enter(tree, child)
         if child != NO_NODE:
-            tree.edges[edge].child = child
+            its.child = child
     unlock(tree.nodes, node)
     return child, is_new
 

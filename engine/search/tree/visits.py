@@ -173,7 +173,6 @@ def gather(tree, in_flight, params, leaves, first, limit, most_leaves):
     `in_flight` must be empty; call `apply` before using it again.
     """
     counts = in_flight.counts
-    root = np.int64(ROOT)
     while limit > 0 and counts[LEAVES] < most_leaves and counts[COLLISIONS] < params.max_collisions:
         if visit.is_finished(tree, params):
             break
@@ -182,7 +181,7 @@ def gather(tree, in_flight, params, leaves, first, limit, most_leaves):
         leaf = first + counts[LEAVES]
         tree.counters[IN_FLIGHT] += 1
         tree.stint[FREE_LEFT] = FREE_VISITS
-        node, depth, state = visit.descend(tree, params, root, np.int64(0), visit.reach(tree, root))
+        node, depth, state = visit.descend(tree, params, ROOT, np.int64(0), visit.reach(tree, ROOT))
         places = counts[LEAVES], counts[COLLISIONS]
         begin(tree, in_flight, params, node, depth, state, leaves, first)
         for kind in range(2):
@@ -381,7 +380,7 @@ def begin_stint(tree, params, until):
     In a small tree few may be under way, because each needs what others find: waits for these.
     """
     while True:
-        lock(tree.nodes, np.int64(ROOT))
+        lock(tree.nodes, ROOT)
         visits = tree.nodes[ROOT].visits - tree.counters[FREE]
         under_way = tree.counters[IN_FLIGHT]
         left = observe(until, np.int64(0)) - visits - under_way
@@ -390,7 +389,7 @@ def begin_stint(tree, params, until):
         begins = left > 0 and under_way * VISITS_PER_VISIT <= visits
         if begins:
             tree.counters[IN_FLIGHT] += count
-        unlock(tree.nodes, np.int64(ROOT))
+        unlock(tree.nodes, ROOT)
         if begins:
             tree.stint[RESERVED] = count
             tree.stint[LEFT] = count
@@ -407,18 +406,19 @@ def find_base(tree, params, count):
     """Follow the best edges from the root while `count` visits are few for a node, and reserve them
     there.
     """
-    node = np.int64(ROOT)
+    node = ROOT
     depth = np.int64(0)
     ply = tree.counters[ROOT_PLY]
     draw_score, tree.stint[FREE_LEFT] = params.draw_score, FREE_VISITS
     while count > 1 and depth < MAX_DEPTH:
         edge = select_edge(tree, params, node, draw_score)
-        child = np.int64(tree.edges[edge].child)
-        if child == NO_NODE or tree.edges[edge].passes < count * STINT_SHARE:
+        its = tree.edges[edge]
+        child = np.int64(its.child)
+        if child == NO_NODE or its.passes < count * STINT_SHARE:
             break
         if tree.nodes[child].state != EXPANDED or is_decided(tree, child):
             break
-        push(tree.stack, ply + depth, tree.edges[edge].move)
+        push(tree.stack, ply + depth, its.move)
         if is_drawn_by_path(tree, ply + depth + 1, depth + 1) or is_drawn_by_game(
             tree, ply + depth + 1
         ):
@@ -426,7 +426,7 @@ def find_base(tree, params, count):
         if visit.is_behind(tree, edge, child):
             backup.catch_up(tree, params, node, edge, child)
             continue
-        tree.path[depth] = tree.edges[edge].move
+        tree.path[depth] = its.move
         tree.way[depth] = edge
         visit.set_off(tree, node, edge, count)
         node = child

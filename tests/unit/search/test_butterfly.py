@@ -101,7 +101,7 @@ def test_the_policy_is_told_without_what_the_history_added():
     search, fresh = searched(OPENING, 3000, LEARNING), searched(OPENING, 1, LEARNING)
     assert search.tree.bonus[search.edges()].any()
     told = np.empty(len(fresh.root().priors), np.float32)
-    own_priors(search.tree, np.int64(ROOT), told)
+    own_priors(search.tree, ROOT, told)
     by_move = np.argsort(search.root().moves)
     said = fresh.root().priors[np.argsort(fresh.root().moves)]
     assert told[by_move] == pytest.approx(said, rel=1e-3)

@@ -3,7 +3,7 @@
 import pytest
 
 from engine.search.tree.arrays import NO_NODE
-from engine.search.tree.edges import draws_of, square_of
+from engine.search.tree.edges import means_behind
 from tests.unit.search.trees import small_tree
 
 pytestmark = pytest.mark.plain
@@ -15,4 +15,4 @@ def test_visits_of_an_edge_without_a_child_drew():
     edge = int(tree.first_edge[0])
     tree.edges["passes"][edge] = 3
     tree.child[edge] = NO_NODE
-    assert (draws_of.py_func(tree, edge), square_of.py_func(tree, edge)) == (1.0, 0.0)
+    assert means_behind.py_func(tree, edge) == (1.0, 0.0)

@@ -22,7 +22,7 @@ def test_edges_of_one_prior_keep_their_order():
 def test_moves_of_prior_0_that_are_kept_alone_share_the_prior():
     tree = small_tree([0.5, 0.3, 0.2])
     tree.prior[:3] = 1.0, 0.0, 0.0
-    keep_moves(tree, ROOT, np.array([1, 2], np.uint16))
+    keep_moves(tree, np.array([1, 2], np.uint16))
     assert tree.prior[:2].tolist() == [0.5, 0.5]
 
 

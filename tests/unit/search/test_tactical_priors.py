@@ -133,14 +133,14 @@ def test_a_hinted_move_gives_its_prior_back():
     child = tree.child[0]
     own = np.empty(4, np.float32)
     for move in (3, 2, 3):
-        hint(tree, np.int64(ROOT), np.uint16(move), SHARE)
+        hint(tree, ROOT, np.uint16(move), SHARE)
         assert tree.prior[:4][tree.move[:4] == move] == pytest.approx(HINT_PRIOR)
         assert tree.prior[:4].sum() == pytest.approx(1.0)
         assert (tree.move[0], tree.child[0]) == (0, child)
         assert (np.diff(tree.prior[1:4]) <= 0).all()  # `select_edge` relies on it
-        own_priors(tree, np.int64(ROOT), own)
+        own_priors(tree, ROOT, own)
         assert sorted(own) == pytest.approx([0.05, 0.15, 0.3, 0.5])
-    restore(tree, np.int64(ROOT))
+    restore(tree, ROOT)
     assert tree.move[:4].tolist() == [0, 1, 2, 3]
     assert tree.prior[:4] == pytest.approx([0.5, 0.3, 0.15, 0.05])
 
@@ -149,8 +149,8 @@ def test_a_move_that_is_likely_anyway_or_not_there_leaves_no_hint():
     tree = small_tree([0.9, 0.1])
     visit(tree, ROOT, 0, 0.1)
     for move, child in ((0, tree.child[0]), (7, NO_NODE)):
-        hint(tree, np.int64(ROOT), np.uint16(1), SHARE)
-        assert hint(tree, np.int64(ROOT), np.uint16(move), SHARE) == child
+        hint(tree, ROOT, np.uint16(1), SHARE)
+        assert hint(tree, ROOT, np.uint16(move), SHARE) == child
         assert tree.prior[:2] == pytest.approx([0.9, 0.1])
         assert tree.hinted[ROOT] == NO_MOVE
 
