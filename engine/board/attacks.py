@@ -29,6 +29,8 @@ ONE = np.uint64(1)
 ZERO = np.uint64(0)
 RANK_SHIFT_MASK = np.uint64(56)
 SIX_INNER_BITS = np.uint64(63)
+_EVEN_FILES, _FILE_PAIRS = np.uint64(0x5555555555555555), np.uint64(0x3333333333333333)
+LEFT_FILES = np.uint64(0x0F0F0F0F0F0F0F0F)
 
 # Words of a side's attack sets: squares attacked by each kind of piece, by any piece, and by at
 # least two pieces.
@@ -143,6 +145,20 @@ def targets_of(kind, square, side, occupied):
 
 
 @kernel()
+def king_steps(a, b):
+    """King's steps between two squares."""
+    return max(abs((a & 7) - (b & 7)), abs((a >> 3) - (b >> 3)))
+
+
+@kernel()
+def flip_files(board):
+    """Swap files a and h, b and g, ..."""
+    board = ((board >> np.uint64(1)) & _EVEN_FILES) | ((board & _EVEN_FILES) << np.uint64(1))
+    board = ((board >> np.uint64(2)) & _FILE_PAIRS) | ((board & _FILE_PAIRS) << np.uint64(2))
+    return ((board >> np.uint64(4)) & LEFT_FILES) | ((board & LEFT_FILES) << np.uint64(4))
+
+
+@kernel()
 def line_through(a, b):
     """Return the whole rank, file or diagonal through two squares, excluding `a`; empty where they
     share none.
@@ -220,13 +236,6 @@ def in_check(row):
     """Whether the side to move is in check."""
     side = np.int64(row[SIDE])
     return is_attacked(row, king_square(row, side), row[WHITE] | row[WHITE + 1], 1 - side)
-
-
-@kernel()
-def checkers(row):
-    """Pieces that give check to the side to move."""
-    side = np.int64(row[SIDE])
-    return attackers(row, king_square(row, side), row[WHITE] | row[WHITE + 1], 1 - side)
 
 
 @kernel()

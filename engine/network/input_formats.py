@@ -15,7 +15,7 @@ from functools import cache
 import chess
 import numpy as np
 
-from engine.board.attacks import ONE, ZERO, bit
+from engine.board.attacks import LEFT_FILES, ONE, ZERO, bit, flip_files
 from engine.board.layout import (
     BISHOP,
     CASTLING,
@@ -47,8 +47,7 @@ FLIP_RANKS = 2
 TRANSPOSE = 4
 TURNS = 8
 
-_EVEN_FILES, _FILE_PAIRS = np.uint64(0x5555555555555555), np.uint64(0x3333333333333333)
-_LEFT_FILES, _UPPER_RANKS = np.uint64(0x0F0F0F0F0F0F0F0F), np.uint64(0xFFFFFFFF00000000)
+_UPPER_RANKS = np.uint64(0xFFFFFFFF00000000)
 _ABOVE, _ON_DIAGONAL = np.uint64(0xE0C08000), np.uint64(0x10204080)  # of e1 to h4, from h1 to e4
 
 
@@ -124,14 +123,6 @@ def _encode_repeatable(input_format, stack, ply, masks):
 
 
 @kernel()
-def flip_files(board):
-    """Swap files a and h, b and g, ..."""
-    board = ((board >> np.uint64(1)) & _EVEN_FILES) | ((board & _EVEN_FILES) << np.uint64(1))
-    board = ((board >> np.uint64(2)) & _FILE_PAIRS) | ((board & _FILE_PAIRS) << np.uint64(2))
-    return ((board >> np.uint64(4)) & _LEFT_FILES) | ((board & _LEFT_FILES) << np.uint64(4))
-
-
-@kernel()
 def transpose(board):
     """Mirror a board at the diagonal from h1 to a8: a1 and h8 change places."""
     result = ZERO
@@ -161,7 +152,7 @@ def canonical_turn(masks):
         return 0
     turn = np.int64(0)
     king = masks[KING]
-    if king & _LEFT_FILES:
+    if king & LEFT_FILES:
         turn |= FLIP
     if masks[PAWN] | masks[6 + PAWN]:
         return turn

@@ -18,6 +18,7 @@ from engine.board.attacks import (
     ZERO,
     bit,
     king_square,
+    king_steps,
     pawn_attack_set,
     piece_attacks,
 )
@@ -309,8 +310,7 @@ def _development(row, side):
 @kernel()
 def _mop_up(row, side, enemy_king):
     """Endgame score against a bare king: drive it to the edge and bring the winning king closer."""
-    king = king_square(row, side)
-    distance = max(abs((king & 7) - (enemy_king & 7)), abs((king >> 3) - (enemy_king >> 3)))
+    distance = king_steps(king_square(row, side), enemy_king)
     return MOP_UP_EDGE * EDGE_DISTANCE[enemy_king] + MOP_UP_NEAR * (7 - distance)
 
 

@@ -31,6 +31,7 @@ from engine.board.attacks import (
     bishop_attacks,
     bit,
     king_square,
+    king_steps,
 )
 from engine.board.ending import FIFTY_MOVE_PLIES
 from engine.board.layout import (
@@ -342,7 +343,7 @@ def progress_of(row, strong):
     """How far the win of the side `strong` has come, 0..1."""
     winner, loser = king_square(row, strong), king_square(row, 1 - strong)
     file, rank = loser & 7, loser >> 3
-    near = (7.0 - max(abs((winner & 7) - file), abs((winner >> 3) - rank))) / 5.0
+    near = (7.0 - king_steps(winner, loser)) / 5.0
     from_edge = min(file, 7 - file) ** 2 + min(rank, 7 - rank) ** 2
     squares_taken = 1.0 - free_squares(row, loser, strong) / 8.0
     rest = 1.0 - EDGE_SHARE - SQUARES_SHARE

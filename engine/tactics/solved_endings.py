@@ -45,6 +45,7 @@ from engine.board.attacks import (
     ONE,
     RANK_LINE,
     ZERO,
+    flip_files,
 )
 from engine.native.pool import ThreadPool
 from engine.tactics.small_endings import beside
@@ -65,8 +66,6 @@ _LINES = FILE_LINE | RANK_LINE
 _DIAGONALS = DIAGONAL_LINE | ANTIDIAGONAL_LINE
 _REACH = {"K": KING_ATTACKS, "N": KNIGHT_ATTACKS, "B": _DIAGONALS, "R": _LINES}
 _REACH["Q"] = _LINES | _DIAGONALS
-# Together they turn a byte.
-_HALF_SWAPS = ((1, 0x5555555555555555), (2, 0x3333333333333333), (4, 0x0F0F0F0F0F0F0F0F))
 
 
 class Solution(NamedTuple):
@@ -428,7 +427,4 @@ def _mirrored(boards: np.ndarray, mirror: int) -> np.ndarray:
         boards = boards.take(_SQUARES ^ mirror, axis)
     if mirror == 56:
         return boards.byteswap()
-    for shift, mask in _HALF_SWAPS:
-        width, half = np.uint64(shift), np.uint64(mask)
-        boards = boards >> width & half | (boards & half) << width
-    return boards
+    return flip_files.py_func(boards)

@@ -36,14 +36,22 @@ from typing import Annotated, NamedTuple
 
 import numpy as np
 
-from engine.board.attacks import BY_ANY, KING_ATTACKS, ONE, ZERO, targets_of, write_attacks
+from engine.board.attacks import (
+    BY_ANY,
+    KING_ATTACKS,
+    ONE,
+    ZERO,
+    king_steps,
+    targets_of,
+    write_attacks,
+)
 from engine.board.layout import BLACK, KING, SIDE, WHITE
 from engine.native.bits import ctz, popcount
 from engine.native.jit import kernel
 from engine.network.policy_map import POLICY_SIZE
 from engine.network.sparse import policy_features as plain
 from engine.network.sparse.moves import MOVE_SORTS, judge_squares, kind_on, map_threats, write_moves
-from engine.network.sparse.policy_features import THREATS, king_steps, settled_level, view_flip
+from engine.network.sparse.policy_features import THREATS, settled_level, view_flip
 from engine.tactics.quiescence import QuiescenceSpace
 from engine.tactics.see import see
 

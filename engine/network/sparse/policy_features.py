@@ -25,7 +25,7 @@ from typing import Annotated, NamedTuple
 
 import numpy as np
 
-from engine.board.attacks import BY_ANY, ONE, write_attacks
+from engine.board.attacks import BY_ANY, ONE, king_steps, write_attacks
 from engine.board.layout import BLACK, CASTLING, EN_PASSANT, HALFMOVE, KING, PAWN, SIDE, WHITE
 from engine.native.bits import ctz
 from engine.native.jit import kernel
@@ -195,9 +195,3 @@ def write_passed(row, side, flip, base, features, count):
         features[count] = base + (guard * 2 + near) * 64 + (square ^ flip)
         count += 1
     return count
-
-
-@kernel()
-def king_steps(a, b):
-    """King's steps between two squares."""
-    return max(abs((a & 7) - (b & 7)), abs((a >> 3) - (b >> 3)))

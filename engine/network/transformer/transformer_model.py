@@ -33,6 +33,7 @@ from engine.network.fused.network_sizes import (
     attention_head,
     dense_head,
 )
+from engine.network.fused.smooth import ACTIVATION_CODES
 from engine.network.input_formats import INPUT_FORMATS
 from engine.network.outputs import matched, policy_name
 from engine.network.planes import PLANES
@@ -43,16 +44,6 @@ from engine.nn.layer import Array, Backward, Gradients, Layer, prefixed, registe
 PIECE_PLANES = 12
 MAP_EPSILON, DENSE_EPSILON = 1e-6, 1e-3  # of the norms, by the kind of embedding
 _POLICY_HEADS, _VALUE_HEADS = ("vanilla", "optimistic", "soft", "opponent"), ("winner", "q", "st")
-_INNER_ACTIVATIONS = (
-    "identity",
-    "relu",
-    "squared_relu",
-    "mish",
-    "swish",
-    "selu",
-    "tanh",
-    "sigmoid",
-)
 
 
 @dataclass(frozen=True)
@@ -101,7 +92,7 @@ class TransformerConfig(NetworkSizes):
             if heads[:1] != choices[:1] or not are_different or not set(heads) <= set(choices):
                 expected = f"{choices[0]} first of the {name}, then any of {choices[1:]}"
                 raise ConfigError(f"transformer: expected {expected}, found {heads}")
-        inner = dict.fromkeys(("feed_activation", "smolgen_activation"), _INNER_ACTIVATIONS)
+        inner = dict.fromkeys(("feed_activation", "smolgen_activation"), tuple(ACTIVATION_CODES))
         kinds = {
             "embedding": ("map", "dense"),
             "activation": ("relu", "mish"),

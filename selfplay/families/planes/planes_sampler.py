@@ -8,12 +8,13 @@ from typing import Annotated, NamedTuple
 
 import numpy as np
 
+from engine.board.attacks import flip_files
 from engine.board.layout import CASTLING, MAX_MOVES, ROW_WORDS
 from engine.board.makemove import push
 from engine.board.movegen import generate
 from engine.native.aligned_arrays import buffers
 from engine.native.jit import kernel
-from engine.network.input_formats import FLIP, flip_files, turned_moves
+from engine.network.input_formats import FLIP, turned_moves
 from engine.network.planes import (
     ALL_ONES,
     BLACK_TO_MOVE_PLANE,

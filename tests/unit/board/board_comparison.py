@@ -8,7 +8,7 @@ import chess
 import numpy as np
 
 from engine.board import ending
-from engine.board.attacks import checkers, in_check, is_attacked
+from engine.board.attacks import in_check, is_attacked
 from engine.board.convert import board_from_row, decode_move, encode_move, row_from_board
 from engine.board.layout import BLACK, KEY, MAX_MOVES, REPETITIONS, WHITE, empty_stack
 from engine.board.makemove import make, push
@@ -125,7 +125,6 @@ class GameComparison:
         side = int(not self.board.turn)
         king = board.king(board.turn)
         self._same("check", bool(in_check(self.row)), board.is_check())
-        self._same("checkers", checkers(self.row), board.checkers_mask())
         own = chess.SquareSet(board.occupied_co[board.turn])
         pinned = chess.SquareSet(square for square in own if board.is_pinned(board.turn, square))
         self._same("pins", pinned_pieces(self.row, king, side), int(pinned))
