@@ -101,7 +101,7 @@ def bit(square):
 @kernel()
 def _line_attacks(square, occupied, line):
     blockers = occupied & line
-    slider = ONE << np.uint64(square)
+    slider = bit(square)
     up = blockers - slider
     down = byteswap(byteswap(blockers) - byteswap(slider))
     return (up ^ down) & line
@@ -163,7 +163,7 @@ def line_through(a, b):
     """Return the whole rank, file or diagonal through two squares, excluding `a`; empty where they
     share none.
     """
-    target = ONE << np.uint64(b)
+    target = bit(b)
     if FILE_LINE[a] & target:
         return FILE_LINE[a]
     if RANK_LINE[a] & target:
@@ -182,11 +182,9 @@ def squares_between(a, b):
     if line == ZERO:
         return ZERO
     # Intersect the attacks from both ends along the shared line only.
-    a_bit = ONE << np.uint64(a)
-    b_bit = ONE << np.uint64(b)
     if (line & FILE_LINE[a]) == line or (line & RANK_LINE[a]) == line:
-        return rook_attacks(a, b_bit) & rook_attacks(b, a_bit) & line
-    return bishop_attacks(a, b_bit) & bishop_attacks(b, a_bit) & line
+        return rook_attacks(a, bit(b)) & rook_attacks(b, bit(a)) & line
+    return bishop_attacks(a, bit(b)) & bishop_attacks(b, bit(a)) & line
 
 
 @kernel()
@@ -241,7 +239,7 @@ def in_check(row):
 @kernel()
 def piece_at(row, square):
     """Kind of the piece on a square (PAWN ... KING), or -1."""
-    target = ONE << np.uint64(square)
+    target = bit(square)
     if not (row[WHITE] | row[WHITE + 1]) & target:
         return -1
     for kind in range(KING):

@@ -41,6 +41,8 @@ from engine.board.attacks import (
     KING_ATTACKS,
     ONE,
     ZERO,
+    bit,
+    king_square,
     king_steps,
     targets_of,
     write_attacks,
@@ -218,7 +220,7 @@ def _write_sorts_of_kings(row, moves, n_moves, n_bands, sight):
     """Write sort 7 of every move."""
     side = np.int64(row[SIDE])
     enemies = row[BLACK - side]
-    king = ctz(row[KING] & row[BLACK - side])
+    king = king_square(row, 1 - side)
     occupied = (row[WHITE] | row[BLACK]) & ~(row[KING] & enemies)
     free = KING_ATTACKS[king] & ~enemies & ~sight.attacks[side, BY_ANY]
     first = FIRST_4 + n_bands * (SORTS_4 + SORTS_5) + SORTS_6
@@ -228,7 +230,7 @@ def _write_sorts_of_kings(row, moves, n_moves, n_bands, sight):
         kind, threat = aim // (3 * THREATS), aim // 3 % THREATS
         escapes = np.int64(0)
         if threat == THREATS - 1:
-            attacked = targets_of(kind, target, side, occupied & ~(ONE << np.uint64(source)))
+            attacked = targets_of(kind, target, side, occupied & ~bit(source))
             escapes = 1 + min(popcount(free & ~attacked), 3)
         steps = king_steps(king, target) * STEPS + king_steps(king, source)
         sight.sorts[i, 7] = first + (kind * STEPS * STEPS + steps) * ESCAPES + escapes

@@ -37,6 +37,7 @@ from engine.board.attacks import (
     ONE,
     ZERO,
     bishop_attacks,
+    bit,
     pawn_attack_set,
     rook_attacks,
     targets_of,
@@ -180,7 +181,7 @@ def write_moves(row, moves, n_moves, danger, sight):
             source = move & 63
             kind = kind_on(row, source)
             fled = np.int64(danger >> np.uint64(source) & ONE)
-            endangered = danger & ~(ONE << np.uint64(source))
+            endangered = danger & ~bit(source)
             duty = duties & targets_of(kind, source, side, occupied) if duties else ZERO
         target = move >> 6 & 63
         shift = np.uint64(target)
@@ -197,7 +198,7 @@ def write_moves(row, moves, n_moves, danger, sight):
         threat, threats = threat_of(sight.threats, kind, np.uint64(source), shift)
         left = guarded = np.int64(0)
         if duty | endangered:
-            attacked = targets_of(kind, target, side, occupied & ~(ONE << np.uint64(source)))
+            attacked = targets_of(kind, target, side, occupied & ~bit(source))
             left, guarded = at_most_2(duty & ~attacked), at_most_2(endangered & attacked)
         aim = (kind * 6 + threat) * 3 + risk
         aims = aim * 3 + threats

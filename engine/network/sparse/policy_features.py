@@ -25,7 +25,7 @@ from typing import Annotated, NamedTuple
 
 import numpy as np
 
-from engine.board.attacks import BY_ANY, ONE, king_steps, write_attacks
+from engine.board.attacks import BY_ANY, ONE, king_square, king_steps, write_attacks
 from engine.board.layout import BLACK, CASTLING, EN_PASSANT, HALFMOVE, KING, PAWN, SIDE, WHITE
 from engine.native.bits import ctz
 from engine.native.jit import kernel
@@ -160,7 +160,7 @@ def write_state(row, side, flip, base, features, count):
     while rooks:
         square = ctz(rooks)
         whose = np.int64(row[BLACK - side] >> np.uint64(square) & ONE)
-        king = ctz(row[KING] & row[WHITE + (side ^ whose)])
+        king = king_square(row, side ^ whose)
         towards_h = (square ^ flip) & 7 > (king ^ flip) & 7
         features[count] = base + CASTLING_FEATURE + 2 * whose + towards_h
         count += 1
@@ -181,7 +181,7 @@ def write_passed(row, side, flip, base, features, count):
     count.
     """
     pawns, enemies = row[PAWN] & row[WHITE + side], row[PAWN] & row[BLACK - side]
-    own, enemy = ctz(row[KING] & row[WHITE + side]), ctz(row[KING] & row[BLACK - side])
+    own, enemy = king_square(row, side), king_square(row, 1 - side)
     while pawns:
         square = ctz(pawns)
         pawns &= pawns - ONE

@@ -11,8 +11,8 @@ so a move changes few rows, unless the own king enters another bucket or crosses
 
 import numpy as np
 
-from engine.board.attacks import ONE
-from engine.board.layout import KING, WHITE
+from engine.board.attacks import ONE, king_square
+from engine.board.layout import WHITE
 from engine.native.bits import ctz
 from engine.native.jit import kernel
 
@@ -38,14 +38,13 @@ def flip_of(row, side):
     """Return what a side's view XORs squares with: it flips ranks for Black, and files if its king
     stands on a to d.
     """
-    king = ctz(row[KING] & row[WHITE + side])
-    return 56 * side ^ (7 if king & 7 < 4 else 0)
+    return 56 * side ^ (7 if king_square(row, side) & 7 < 4 else 0)
 
 
 @kernel()
 def first_row(row, side, flip):
     """Return the first row of the bucket of a side's king."""
-    return BUCKET_ROWS * KING_BUCKET[ctz(row[KING] & row[WHITE + side]) ^ flip]
+    return BUCKET_ROWS * KING_BUCKET[king_square(row, side) ^ flip]
 
 
 @kernel()
