@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 import chess
 import numpy as np
 
-from benchmarks.measuring import counted, new_parser, report, take_turns
+from benchmarks.measuring import Row, counted, new_parser, report, take_turns
 from engine.board.convert import stack_from_board
 from engine.evaluation.leaf_batches import fill_leaf
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
@@ -135,7 +135,7 @@ def race(
     return take_turns(runs, rounds, seconds)
 
 
-def summary(speeds: dict[str, list[float]]) -> dict[str, object]:
+def summary(speeds: dict[str, list[float]]) -> Row:
     """Return the median speeds, our quartiles, and how many times as fast ours is."""
     medians = {name: round(statistics.median(values)) for name, values in speeds.items()}
     low, _, high = statistics.quantiles(speeds["aino"], n=4)

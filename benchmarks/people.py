@@ -25,7 +25,7 @@ from typing import Protocol
 
 import numpy as np
 
-from benchmarks.measuring import existing, new_parser, report
+from benchmarks.measuring import Row, existing, new_parser, report
 from engine.board.convert import board_from_row, decode_move, encode_move
 from engine.board.layout import ROW_WORDS
 from engine.board.makemove import push
@@ -204,10 +204,10 @@ def rated_positions(games: PositionSet) -> Iterator[Position]:
 # ---- tables --------------------------------------------------------------------------------------
 
 
-def scores(contender: Contender, positions: list[Position]) -> list[dict[str, object]]:
+def scores(contender: Contender, positions: list[Position]) -> list[Row]:
     """One row for every band: how many moves were predicted, and how likely they were."""
     answers = [contender.predict(one) for one in positions]
-    rows: list[dict[str, object]] = []
+    rows: list[Row] = []
     for name, low, high in BANDS:
         within = [
             (position, answer)
@@ -245,11 +245,11 @@ def with_interval(numbers: np.ndarray, games: np.ndarray, form: str) -> str:
     return f"{mean:{form}} +- {IN_95_PERCENT * error:{form}}"
 
 
-def mates(contender: Contender, positions: list[Position]) -> list[dict[str, object]]:
+def mates(contender: Contender, positions: list[Position]) -> list[Row]:
     """One row for every band: the mates in one that there were, the share that people gave, and the
     mean probability of them, by a contender and by the opponents that play like people.
     """
-    rows: list[dict[str, object]] = []
+    rows: list[Row] = []
     for name, low, high in BANDS:
         shares = list[tuple[float, float, float]]()
         for position in positions:
@@ -272,7 +272,7 @@ def mates(contender: Contender, positions: list[Position]) -> list[dict[str, obj
     return rows
 
 
-def calibration(contender: Contender, positions: list[Position]) -> list[dict[str, object]]:
+def calibration(contender: Contender, positions: list[Position]) -> list[Row]:
     """One row for every range of probabilities: their mean, and the share of these moves that were
     played.
     """
@@ -283,7 +283,7 @@ def calibration(contender: Contender, positions: list[Position]) -> list[dict[st
         played.append(answer.moves == one.played)
     given, was_played = np.concatenate(chances), np.concatenate(played)
     places = np.digitize(given, RANGES[1:-1])
-    rows: list[dict[str, object]] = []
+    rows: list[Row] = []
     for place, (low, high) in enumerate(pairwise(RANGES)):
         inside = places == place
         if inside.any():

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from types import FrameType
+from typing import Any
 
 from engine.cli.command_line import handling_signals
 from engine.cli.live_lines import show
@@ -18,6 +19,7 @@ SAME_REQUEST_S = 2.0  # a person who saw no answer presses again after more; set
 
 # What long tasks are given.
 Stop = Callable[[], bool]  # says whether to stop
+Take = Callable[[Any], None]  # gets what they make, such as the record of a game
 Tell = Callable[[str], None]  # gets a line for the user
 # Gets the share of a task that is done, 0..1, and a text about it.
 Report = Callable[[float, str], None]

@@ -6,7 +6,7 @@ from contextlib import closing
 from typing import Any
 
 from engine.native.pool import ThreadPool
-from selfplay.interrupt import Stopped, stopping
+from selfplay.interrupt import Stop, Stopped, Take, stopping
 
 
 def share_out(
@@ -14,9 +14,9 @@ def share_out(
     count: int,
     name: str,
     new_worker: Callable[[], Any],
-    work: Callable[[Any, Any, Callable[[Any], None], Callable[[], bool]], None],
-    take: Callable[[Any], None],
-    stop: Callable[[], bool],
+    work: Callable[[Any, Any, Take, Stop], None],
+    take: Take,
+    stop: Stop,
 ) -> None:
     """Let `count` threads do the items, none of which is None, each with a worker of its own, which
     is closed.

@@ -5,6 +5,7 @@ a board takes.
 import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import chess
 import chess.svg
@@ -14,6 +15,8 @@ from engine.errors import message
 
 SQUARE = 45  # Side of a square in SVG units; python-chess draws its pieces at this size.
 SIDE = 8 * SQUARE
+Facts = dict[str, Any]  # what a page's script is told, as plain JSON types
+Tell = Callable[[Facts], None]
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ def squares_of(line: Iterable[chess.Move]) -> list[list[chess.Square]]:
     return [[move.from_square, move.to_square] for move in line]
 
 
-def shown_position(board: chess.Board, move: chess.Move | None) -> dict[str, object]:
+def shown_position(board: chess.Board, move: chess.Move | None) -> Facts:
     """Return what a board shows of a position: its FEN, the squares of the move that led there, and
     that of a king in check.
     """

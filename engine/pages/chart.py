@@ -16,19 +16,17 @@ Point = tuple[float, float]
 Interval = tuple[float, float]  # low, high
 
 
-def share(value: float, ends: tuple[float, float]) -> float:
+def share(value: float, ends: Interval) -> float:
     """Where a value lies between the two ends, 0..1; 0.5 if the ends are equal."""
     return (value - ends[0]) / (ends[1] - ends[0]) if ends[1] > ends[0] else 0.5
 
 
-def place(x: float, y: float, x_range: tuple[float, float], y_range: tuple[float, float]) -> Point:
+def place(x: float, y: float, x_range: Interval, y_range: Interval) -> Point:
     """Convert a data point to units of the view box; y grows upwards in the data."""
     return WIDTH * share(x, x_range), HEIGHT * (1.0 - share(y, y_range))
 
 
-def line_path(
-    points: Sequence[Point], x_range: tuple[float, float], y_range: tuple[float, float]
-) -> str:
+def line_path(points: Sequence[Point], x_range: Interval, y_range: Interval) -> str:
     """Return the path data of a line through points (x, y); "" if there are no points."""
     words = ["{:.1f} {:.1f}".format(*place(x, y, x_range, y_range)) for x, y in points]
     return "M" + "L".join(words) if words else ""
@@ -134,16 +132,14 @@ def draw_chart(chart: Chart) -> DrawnChart | None:
     )
 
 
-def _range_with_room(values: Sequence[float]) -> tuple[float, float]:
+def _range_with_room(values: Sequence[float]) -> Interval:
     span = max(values) - min(values)
     largest = max(map(abs, values))
     room = MARGIN * max(span, 1e-3) if span > FLAT * largest else max(ROOM_OF_FLAT * largest, 1e-3)
     return min(values) - room, max(values) + room
 
 
-def _drawn_curve(
-    curve: Curve, number: int, x_range: tuple[float, float], y_range: tuple[float, float]
-) -> DrawnCurve:
+def _drawn_curve(curve: Curve, number: int, x_range: Interval, y_range: Interval) -> DrawnCurve:
     kind = (number if curve.kind is None else curve.kind) % KINDS_OF_LINES
     marks = "".join(
         "M{:.1f} {:.1f}h0".format(*place(x, y, x_range, y_range)) for x, y in curve.points

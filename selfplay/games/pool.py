@@ -4,7 +4,7 @@ kernel.
 
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -15,6 +15,7 @@ from engine.board.makemove import push
 from engine.native.pool import ThreadPool
 from selfplay.games.seats import Seats
 from selfplay.games.tree_player import KernelVisits, TreePlayer
+from selfplay.interrupt import Stop, Take
 from selfplay.records.endings import game_ending
 
 
@@ -120,8 +121,8 @@ class _Room:
 def play_games(
     games: Iterator[PooledGame],
     rooms: Sequence[Sequence[Seats]],
-    finish: Callable[[Any], None],
-    stop: Callable[[], bool],
+    finish: Take,
+    stop: Stop,
 ) -> None:
     """Play as many games at a time as there are seats, and call `finish` with each game's record
     when it ends.
@@ -166,8 +167,8 @@ def play_in_turn(
     games: Iterator[PooledGame],
     tables: Sequence[Seats],
     kernels: Sequence[KernelVisits],
-    finish: Callable[[Any], None],
-    stop: Callable[[], bool],
+    finish: Take,
+    stop: Stop,
 ) -> None:
     """Play the games in turn in seat 0. Without batches, games have nothing to share.
 

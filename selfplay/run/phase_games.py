@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import chess
 import numpy as np
@@ -29,7 +29,7 @@ from selfplay.games.pool import PooledGame, play_games, play_in_turn
 from selfplay.games.seats import Seating, Seats, game_params
 from selfplay.games.selfplay_game import SelfPlayGame
 from selfplay.games.tree_player import KernelVisits
-from selfplay.interrupt import Stop, Tell
+from selfplay.interrupt import Stop, Take, Tell
 from selfplay.matches.opening_book import OpeningRows
 
 # Default of games.concurrent; a GPU is fast with large batches only.
@@ -95,7 +95,7 @@ class GenerationTask(PlayTask):
         return replace(self, settings=replace(self.settings, visits=2, fast_visits=2, longest=2))
 
 
-PlayBackend = Callable[[PlayTask, Sequence[int], Callable[[Any], None], Stop], None]
+PlayBackend = Callable[[PlayTask, Sequence[int], Take, Stop], None]
 """Plays the games of these numbers and hands each record over, one at a time; returns early when
 asked to stop, with the games in flight given up."""
 
@@ -120,7 +120,7 @@ def shared_task(task: PlayTask, games: int, workers: int) -> PlayTask:
 def play_numbers(
     task: PlayTask,
     numbers: Iterable[int],
-    finish: Callable[[Any], None],
+    finish: Take,
     stop: Stop,
     tell: Tell = lambda text: None,
 ) -> None:

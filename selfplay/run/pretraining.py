@@ -33,6 +33,7 @@ from engine.nn.training.checkpoint import write_checkpoint
 from engine.nn.training.schedules import WarmupCosine
 from engine.options.settings import REQUIRED, check_settings, setting
 from selfplay.families.by_name import PARTS, family_of
+from selfplay.interrupt import Stop
 from selfplay.training.family import HeldOutScores, saved_at_last
 from selfplay.training.learner import load_checkpoint
 from selfplay.training.losses import Losses, mean_of
@@ -157,7 +158,7 @@ class Pretraining:
             return None
         return max(0, self.settings.positions - self.positions) / positions_per_s
 
-    def train(self, report: Callable[[ProgressReport], None], stop: Callable[[], bool]) -> bool:
+    def train(self, report: Callable[[ProgressReport], None], stop: Stop) -> bool:
         """Train until the run is done (True) or `stop()` (False). Both leave a checkpoint.
 
         The first step and the first evaluation of a session may compile kernels, and take no time

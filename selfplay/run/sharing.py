@@ -7,14 +7,14 @@ import functools
 import hashlib
 import platform
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
 from engine.errors import ConfigError, RunError
 from engine.native.uptime import uptime_s
-from selfplay.interrupt import Stop, Tell
+from selfplay.interrupt import Stop, Take, Tell
 from selfplay.run.phase_games import PlayTask, play_numbers, shared_task
 
 # A worker silent this long at its start is lost; compiling all kernels on a busy machine takes
@@ -71,7 +71,7 @@ class Pool(Protocol):
 class _Inbox:
     """Hands on what workers send: each game's record, and each of their messages, once."""
 
-    def __init__(self, finish: Callable[[Any], None], tell: Tell) -> None:
+    def __init__(self, finish: Take, tell: Tell) -> None:
         self.finished: set[int] = set()
         self._finish = finish
         self._tell = tell
@@ -121,9 +121,7 @@ class SharedPlay(ABC):
         self._tell = tell
         self._patience_s = patience_s
 
-    def __call__(
-        self, task: PlayTask, numbers: Sequence[int], finish: Callable[[Any], None], stop: Stop
-    ) -> None:
+    def __call__(self, task: PlayTask, numbers: Sequence[int], finish: Take, stop: Stop) -> None:
         """Play the games of these numbers; see `PlayBackend`. `finish` gets each record once,
         here.
         """
@@ -147,7 +145,7 @@ class SharedPlay(ABC):
             # Games that a worker may have died of come last.
             missing = inbox.unfinished(missing[begun:] + missing[:begun])
 
-    def _listen(self, pool: Pool, count: int, take: Callable[[Any], None], stop: Stop) -> None:
+    def _listen(self, pool: Pool, count: int, take: Take, stop: Stop) -> None:
         """Let `count` workers play until all games are finished or `stop()`. Raises as `__call__`,
         and WorkerLost.
         """
@@ -187,9 +185,7 @@ class SharedPlay(ABC):
         """Make a pool of at most `count` workers."""
 
 
-def play_share(
-    task: PlayTask, numbers: Iterator[int], send: Callable[[Any], None], source: str
-) -> None:
+def play_share(task: PlayTask, numbers: Iterator[int], send: Take, source: str) -> None:
     """Do what a worker does: compile, say so, and play the games whose numbers it takes. `send`
     gets messages.
 

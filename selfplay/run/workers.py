@@ -13,7 +13,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import resource_tracker
@@ -24,7 +24,7 @@ from engine.cli.command_line import silence_false_warnings
 from engine.errors import AinoError
 from engine.native.uptime import uptime_s
 from engine.options import usable_cpus
-from selfplay.interrupt import Stop
+from selfplay.interrupt import Stop, Take
 from selfplay.run.phase_games import PlayTask, play_numbers, uses_gpu
 from selfplay.run.sharing import SharedPlay, WorkerLost, WorkerMessage, play_share, source_hash
 
@@ -39,9 +39,7 @@ class WorkerPool(SharedPlay):
     parent handles, and end with their parent, however it ends.
     """
 
-    def __call__(
-        self, task: PlayTask, numbers: Sequence[int], finish: Callable[[Any], None], stop: Stop
-    ) -> None:
+    def __call__(self, task: PlayTask, numbers: Sequence[int], finish: Take, stop: Stop) -> None:
         if self._count(task) == 1:
             play_numbers(task, numbers, finish, stop, self._tell)
         else:

@@ -27,9 +27,8 @@ _NUMBER = re.compile(r"[\d.]+$")  # the running number at the end of an id
 _MOVE_NUMBER = re.compile(r"\d+\.+(?=[^\d.])")
 
 
-def read_epd(path: Path, note: Note | None = None) -> list[Problem]:
-    """Return the problems of a file. `note` (default: the log) hears of skipped lines, and of
-    changes to others.
+def read_epd(path: Path) -> list[Problem]:
+    """Return the problems of a file. The log hears of skipped lines, and of changes to others.
 
     Raises DataError where the file or every line of it is unreadable.
     """
@@ -39,7 +38,7 @@ def read_epd(path: Path, note: Note | None = None) -> list[Problem]:
         partial(parse_epd_line, line, f"{path}:{number}", f"{path.stem}.{number}", mate_in)
         for number, line in position_lines(unpacked_text(path))
     )
-    return gathered(path, "positions", readers, note)
+    return gathered(path, "positions", readers)
 
 
 def parse_epd_line(

@@ -34,27 +34,24 @@ def sample(items: Sequence[Item], limit: int | None, seed: int) -> list[Item]:
     ]
 
 
-def gathered(
-    path: Path, what: str, readers: Iterable[Callable[[Note], Problem]], note: Note | None = None
-) -> list[Problem]:
-    """Return the problems of a file that can be read. `note` (default: the log) hears of the
-    others, and so do readers.
+def gathered(path: Path, what: str, readers: Iterable[Callable[[Note], Problem]]) -> list[Problem]:
+    """Return the problems of a file that can be read. The log hears of the others, and of what
+    readers note.
 
     Raises the first fault, or DataError, where no problem is left.
     """
     notes = NoteLog(path)
     problems = list[Problem]()
     faults = list[DataError]()
-    note = note or notes.note
     for read in readers:
         try:
-            problems.append(read(note))
+            problems.append(read(notes.note))
         except DataError as error:
             faults.append(error)
     if not problems:
         raise faults[0] if faults else DataError(f"{path}: no {what} in it")
     for fault in faults:
-        note(f"{fault}; skipping this line")
+        notes.note(f"{fault}; skipping this line")
     notes.close()
     return problems
 
@@ -105,11 +102,8 @@ class Problem:
 BAND = 200  # width of a rating band, in rating points
 
 
-def read_puzzles(
-    path: Path, limit: int | None = None, seed: int = 1, note: Note | None = None
-) -> list[Problem]:
-    """All puzzles of a file, or `limit` of them sampled at random. `note` (default: the log) hears
-    of skipped ones.
+def read_puzzles(path: Path, limit: int | None = None, seed: int = 1) -> list[Problem]:
+    """All puzzles of a file, or `limit` of them sampled at random. The log hears of skipped ones.
 
     Raises DataError where the file or every puzzle sampled is unreadable.
     """
@@ -121,7 +115,7 @@ def read_puzzles(
     # All of Lichess's take gigabytes.
     rows = (row for row in puzzle_fields(path) if lines is None or row[0] in lines)
     readers = (partial(_puzzle, row, f"{path}:{number}") for number, row in rows)
-    return gathered(path, "puzzles", readers, note)
+    return gathered(path, "puzzles", readers)
 
 
 def _puzzle(fields: PuzzleFields, place: str, note: Note) -> Problem:

@@ -21,6 +21,8 @@ from selfplay.training.mixture import Batches, TrainingSet, sets_of
 from selfplay.training.recipe import LearnerSettings, Recipe
 from selfplay.training.source_files import TrainingData
 
+# Arrays and JSON values.
+LearningState = tuple[dict[str, np.ndarray], dict[str, Any]]
 Rate = float | Callable[[int], float]  # a learning rate, or a schedule that gives it by step number
 
 # Of the held-out positions, whose differences tell the standard errors. Set by hand.
@@ -136,7 +138,7 @@ class Learning(ABC):
         """Return a new model to play with, of averaged weights where the family averages them."""
 
     @abstractmethod
-    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    def state(self) -> LearningState:
         """Everything a resumed run needs, as arrays and JSON values; batches follow from seed and
         step number.
         """

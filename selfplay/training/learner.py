@@ -23,7 +23,7 @@ from engine.nn.training.gradient_source import GradientSource
 from engine.nn.training.optimizers import Optimizer
 from engine.nn.training.trainer import Trainer
 from engine.nn.training.trainer_settings import TrainerSettings
-from selfplay.training.family import Family, HeldOut, Learning, Rate
+from selfplay.training.family import Family, HeldOut, Learning, LearningState, Rate
 from selfplay.training.losses import Losses, LossSums
 from selfplay.training.mixture import Batches, TrainingSet
 from selfplay.training.recipe import LearnerSettings
@@ -91,7 +91,7 @@ class Learner(Learning):
             part = family.part(model)
             self._source = family.gradients(part, settings)
         # The last state in host memory.
-        self._kept: tuple[dict[str, np.ndarray], dict[str, Any]] | None = None
+        self._kept: LearningState | None = None
         self._is_lost = False
         self._remembers_at = 0.0
         self.family = family
@@ -157,7 +157,7 @@ class Learner(Learning):
 
     # ---- state -----------------------------------------------------------------------------------
 
-    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    def state(self) -> LearningState:
         if self._is_lost and self._kept is not None:
             return self._kept
         with self._backend.guard("its state was copied"):
@@ -174,7 +174,7 @@ class Learner(Learning):
                 raise RunError(f"the checkpoint is not that of this training: {error}") from error
 
 
-def load_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def load_checkpoint(path: Path) -> LearningState:
     """Arrays and values of a checkpoint. A damaged one raises RunError, which says how to continue
     without it.
     """

@@ -23,6 +23,7 @@ from selfplay.data.cache import load_or_parse, map_set
 from selfplay.data.kinds import CHUNKS, FOLDER, PGN, POLICIES, data_files, reader_of
 from selfplay.data.label_rows import LabelRows, held_out
 from selfplay.data.split import HELD_OUT_SHARE, Split
+from selfplay.interrupt import Tell
 from selfplay.records.label_folder import LabelFolder, fields_of, keys_of_rows
 from selfplay.records.positions import PositionSet, concatenate
 from selfplay.training.mixture import TrainingSet
@@ -159,7 +160,7 @@ def read_heldout(path: Path, cache: Path | None) -> PositionSet:
 def load_training_data(
     files: SourceFiles,
     cache: Path | None,
-    tell: Callable[[str], None],
+    tell: Tell,
     watch: Callable[[str, float, int], None] = lambda name, share, games: None,
 ) -> TrainingData:
     """Read all files (from the cache folder if parsed before), calling `tell` with one line per
@@ -228,7 +229,7 @@ def _names_by_kind(sources: list[_File]) -> dict[str, list[str]]:
 
 
 def _weighted_sets(
-    sources: list[_File], files: SourceFiles, left_out: Split, tell: Callable[[str], None]
+    sources: list[_File], files: SourceFiles, left_out: Split, tell: Tell
 ) -> list[tuple[TrainingSet, float]]:
     """Return what is trained on, games first, with the share of each in a batch."""
     used = [file for file in sources if file.positions]
@@ -274,7 +275,7 @@ def _hold_out_games(
     games: list[_File],
     files: SourceFiles,
     heldout_games: PositionSet | None,
-    tell: Callable[[str], None],
+    tell: Tell,
 ) -> tuple[PositionSet, Split]:
     """(held-out games of the first source, what labels leave out). Leaves in every file only what
     is trained on.
@@ -329,7 +330,7 @@ def _label_sets(
     folders: list[tuple[LabelFolder, float]],
     scored_share: float,
     left_out: Split,
-    tell: Callable[[str], None],
+    tell: Tell,
 ) -> list[tuple[LabelRows, float]]:
     """Label folders' rows with their mixture weights; values and scored moves are separate sets."""
     label_sets: list[tuple[LabelRows, float]] = []

@@ -94,16 +94,14 @@ def test_a_game_begins_from_a_fen(tab):
 @on_boards(FREE)
 def test_the_bar_never_shows_the_value_of_another_position(tab):
     load(tab, FOOLS_MATE, 4)
-    tab.wait_for("linesFit()")
+    tab.wait_for("linesHere()")
     bar = "getComputedStyle(document.querySelector('#bar-place')).visibility"
-    assert (
-        tab.script(f"known.clear(), lines = {{ ...lines, fen: 'another' }}, show(), {bar}")
-        == "hidden"
-    )
+    assert tab.script(f"known.clear(), show(), {bar}") == "hidden"
     tab.wait_for(f"{bar} === 'visible'")
-    tab.script("look(3)", until="state.place.ply === 3 && linesFit()")
+    tab.script("look(3)", until="pathTo(state.here).length === 4 && linesHere()")
     tab.script(
-        "window.socketSend = socket.send, look(2)", until="state.place.ply === 2 && linesFit()"
+        "window.socketSend = socket.send, look(2)",
+        until="pathTo(state.here).length === 3 && linesHere()",
     )
     assert tab.script("document.querySelector('#bar-place .score').textContent.length") > 0
 

@@ -62,7 +62,7 @@ def test_no_english_sentence_is_left_on_a_german_page(chromium, tmp_path):
             )
             assert not english_on(tab)
         lose_and_review(tab)
-        tab.script("send('analyse', { on: true })", until="linesFit()")
+        tab.script("send('analyse', { on: true })", until="linesHere()")
         assert not english_on(tab)
         tab.click(
             "[data-open=games]",

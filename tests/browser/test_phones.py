@@ -28,7 +28,7 @@ COVERED = """[...document.querySelectorAll("dialog[open] label > :is(select, inp
 def test_the_whole_board_fits_a_phone(chromium, tmp_path, width, height):
     """On its side it was as wide as the window, and twice as high."""
     with open_board(chromium, tmp_path, width, height, **FREE) as tab:
-        tab.wait_for("linesFit()")
+        tab.wait_for("linesHere()")
         box = tab.script(f"{BOX.format('#board')}.toJSON()")
         assert 0 <= box["top"] < box["bottom"] <= height
         assert box["width"] >= 0.6 * min(width, height)
@@ -179,7 +179,7 @@ def test_the_board_breaks_no_rule(chromium, tmp_path, axe, width, dark):
             )
             assert not violations(tab, axe), dialog
             tab.script(f"document.getElementById({dialog!r}).close('cancel')")
-        tab.script("send('analyse', { on: true })", until="linesFit()")
+        tab.script("send('analyse', { on: true })", until="linesHere()")
         assert not violations(tab, axe)
 
 

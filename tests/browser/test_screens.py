@@ -13,7 +13,7 @@ def analysis(request, chromium, tmp_path):
     """A board with lines of the engine, and the height of its window."""
     width, height = request.param
     with open_board(chromium, tmp_path, width, height, **FREE) as tab:
-        tab.wait_for("linesFit() && lines.lines.length === 3")
+        tab.wait_for("linesHere() && linesHere().lines.length === 3")
         yield tab, height
 
 
@@ -40,7 +40,7 @@ def test_the_board_keeps_its_size_when_the_analysis_begins(chromium, tmp_path):
     """It gave way to the bar beside it."""
     with open_board(chromium, tmp_path, *LAPTOP) as tab:
         before = tab.script(BOX.format("#board"))["width"]
-        tab.script("send('analyse', { on: true })", until="state.analysing && linesFit()")
+        tab.script("send('analyse', { on: true })", until="state.analysing && linesHere()")
         assert tab.script(BOX.format("#board"))["width"] == before > 600
 
 
@@ -65,7 +65,7 @@ def reviewed(chromium, tmp_path):
 
 
 def look(tab, step):
-    tab.script(f"look({step})", until="wanted === null && linesFit()")
+    tab.script(f"look({step})", until="wanted === null && linesHere()")
 
 
 TOLD = "document.querySelector('#status .told')?.textContent"

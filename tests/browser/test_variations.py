@@ -73,7 +73,7 @@ def test_each_key_is_one_move_however_fast(tab):
     load(tab, STUDY, 7)
     tab.press("Home")
     tab.script("goes.on(), goes.on(), goes.on(), goes.back(), goes.on()")
-    tab.wait_for("state.here === here() && state.place.ply === 3")
+    tab.wait_for("state.here === here() && pathTo(state.here).length === 4")
 
 
 @on_boards(ANALYSIS)

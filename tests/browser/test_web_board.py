@@ -171,21 +171,21 @@ def test_the_clocks_stand_still_while_the_connection_is_lost(tab):
 @on_boards(FREE)
 def test_a_line_can_be_played_though_it_is_replaced_while_it_is_pressed(tab):
     """The lines under the mouse change all the time."""
-    tab.wait_for("state && linesFit() && lines.lines.length === 3")
+    tab.wait_for("state && linesHere() && linesHere().lines.length === 3")
     place = tab.middle("#line-list li button")
     tab.script("""addEventListener('pointerdown', event => {
-      window.pressed = { san: event.target.textContent, nodes: lines.nodes };
+      window.pressed = { san: event.target.textContent, nodes: linesHere().nodes };
     }, { capture: true })""")
     tab.hold(place)
     pressed = tab.script("pressed.san")
-    tab.script("answers.lines({ ...lines, lines: [...lines.lines].reverse() })")
-    tab.wait_for("lines.nodes > pressed.nodes")  # the engine's own next lines
+    tab.script("answers.lines({ ...linesHere(), lines: [...linesHere().lines].reverse() })")
+    tab.wait_for("linesHere().nodes > pressed.nodes")  # the engine's own next lines
     assert tab.script("document.querySelector('#line-list li button').textContent") == pressed
     tab.let_go(place)
-    tab.wait_for("state.steps.length === 2 && linesFit()")
+    tab.wait_for("state.steps.length === 2 && linesHere()")
     assert tab.script("state.steps[1].san") == pressed
     tab.wait_for(
-        "document.querySelector('#line-list li button').textContent === lines.lines[0].moves[0].san"
+        "document.querySelector('#line-list li button').textContent === linesHere().lines[0].moves[0].san"
     )
 
 
@@ -197,11 +197,11 @@ def test_lines_that_change_leave_the_rest_of_the_page_alone(tab):
         + " *",
         120,
     )
-    tab.wait_for("linesFit()")
+    tab.wait_for("linesHere()")
     tab.script("document.querySelector('#moves').scrollTop = 60")
     tab.script("document.querySelectorAll('#line-list button')[1].focus()")
     for _ in range(2):  # the lines of the engine, which come again and again
-        tab.script("window.seen = lines", until="lines !== seen")
+        tab.script("window.seen = linesHere()", until="linesHere() !== seen")
     assert tab.script("document.querySelector('#moves').scrollTop") == 60
     assert (
         tab.script(

@@ -55,8 +55,8 @@ def marked():
     # The players, kinds of lines, and what argparse says.
     found |= {"You", "White", "Black", "Better:", "Variation:", "usage: "}
     found |= {f"command\4{name}" for name in TYPED_COMMANDS if name != "?"}
-    found |= {f"subject\4{name}" for name in (*ON_SQUARE.values(), *ONE_PIECE.values())}
-    found |= {f"of\4{name}" for name in ON_SQUARE.values()} | {"this language\4English"}
+    found |= {f"subject\4{name}" for name in (*ON_SQUARE[1:], *ONE_PIECE[1:])}
+    found |= {f"of\4{name}" for name in ON_SQUARE[1:]} | {"this language\4English"}
     for path in (ROOT / "uci").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call):

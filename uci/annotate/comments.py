@@ -1,7 +1,6 @@
 """A review written into its game: comments, evaluations, NAGs and better lines, as PGN has them."""
 
 import re
-from collections.abc import Sequence
 
 import chess
 import chess.engine
@@ -18,6 +17,7 @@ from engine.board.pgn.annotations import (
 from engine.search.limits import Limits
 from uci import __version__
 from uci.annotate.looks import deeper
+from uci.annotate.material import Moves
 from uci.annotate.move_marks import BAD, BRILLIANT
 from uci.annotate.move_review import GameReview, MoveReview
 from uci.annotate.people import EASY_TO_MISS, WITHIN_REACH
@@ -116,7 +116,7 @@ def _comment_move(move: MoveReview, node: chess.pgn.ChildNode) -> None:
         _add_line(node, move.reply_line)
 
 
-def _add_line(node: chess.pgn.GameNode, line: Sequence[chess.Move]) -> None:
+def _add_line(node: chess.pgn.GameNode, line: Moves) -> None:
     shown = line[:SHOWN_PLIES]
     node.add_line(shown, starting_comment=review_mark(len(shown)))
 

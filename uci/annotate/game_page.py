@@ -1,7 +1,5 @@
 """The web page of some reviewed games."""
 
-from collections.abc import Sequence
-
 import chess
 import chess.pgn
 from markupsafe import Markup
@@ -15,16 +13,19 @@ from engine.board.pgn.annotations import (
     glyphs_of,
     notes_at,
 )
-from engine.pages.board import Arrow, board_svg, shown_position, squares_of
-from engine.pages.chart import area_path, place
+from engine.pages.board import Arrow, Facts, board_svg, shown_position, squares_of
+from engine.pages.chart import area_path
 from uci.annotate.accuracy import PHASE_NAMES
 from uci.annotate.comments import move_comment, turning_sentence
+from uci.annotate.material import Moves
 from uci.annotate.move_marks import chances_of
 from uci.annotate.move_review import GameReview, MoveReview
 from uci.annotate.reasons import SHOWN_PLIES
 from uci.common.evaluation import Evaluation
 from uci.language import _, shown_moves, translated
 from uci.pages.render import render
+
+_Line = list[Facts]  # what is shown of each of its positions
 
 
 def render_game_page(
@@ -74,8 +75,7 @@ def game_section(
         ),
         moves=list(map(_move, review.moves, review.game.mainline())),
         area=_area(review),
-        dots=[_dot(move, len(review.moves)) for move in review.turning_points],
-        turning_points=[_turning_point(move) for move in review.turning_points],
+        turning_points=[_turning_point(move, len(review.moves)) for move in review.turning_points],
         replay=_replay(review),
         pgn=pgn,
     )
@@ -111,7 +111,7 @@ def _facts(headers: chess.pgn.Headers, name: str) -> list[str]:
     return [text.removesuffix(".??").removesuffix(".??") for text in facts]  # `1858` for 1858.??.??
 
 
-def _move(move: MoveReview, node: chess.pgn.ChildNode) -> dict[str, object]:
+def _move(move: MoveReview, node: chess.pgn.ChildNode) -> Facts:
     return {
         "ply": move.ply,
         "number": move.number if move.mover == chess.WHITE or move.ply == 1 else "",
@@ -136,17 +136,17 @@ def _kind(move: MoveReview) -> str:
     return move.mark.name.replace(" ", "-") if move.mark else ""
 
 
-def _dot(move: MoveReview, plies: int) -> dict[str, object]:
-    x, y = place(move.ply, chances_of(move.after), (0, max(1, plies)), (0, 1))
-    return {"ply": move.ply, "x": f"{x:.1f}", "y": f"{y:.1f}", "kind": _kind(move)}
-
-
-def _turning_point(move: MoveReview) -> dict[str, object]:
+def _turning_point(move: MoveReview, plies: int) -> Facts:
+    """Return what is shown of a move that was marked as bad; its dot on the curve lies so many
+    percent from the left and from above.
+    """
     arrows = [Arrow(move.move.from_square, move.move.to_square, "played")]
     return {
         "ply": move.ply,
         "title": move.title,
         "kind": _kind(move),
+        "left": 100 * move.ply / plies,
+        "top": 100 * (1 - chances_of(move.after)),
         "comment": move_comment(move),
         "reply": shown_moves(move.answered.variation_san(move.reply_line[:SHOWN_PLIES])),
         "board": board_svg(
@@ -159,7 +159,7 @@ def _turning_point(move: MoveReview) -> dict[str, object]:
     }
 
 
-def _replay(review: GameReview) -> list[dict[str, object]]:
+def _replay(review: GameReview) -> _Line:
     """Return what the script shows for each ply: the position, the squares of the last move, words,
     the evaluation where it is judged, and other lines.
 
@@ -171,7 +171,7 @@ def _replay(review: GameReview) -> list[dict[str, object]]:
     return [{**start, **_notes(review.game)}, *steps]
 
 
-def _step(move: MoveReview, node: chess.pgn.ChildNode) -> dict[str, object]:
+def _step(move: MoveReview, node: chess.pgn.ChildNode) -> Facts:
     """Return what is shown after a move."""
     after = move.answered
     text = f"{move.title} {move.after.text}"
@@ -189,7 +189,7 @@ def _step(move: MoveReview, node: chess.pgn.ChildNode) -> dict[str, object]:
     return {**step, "lines": lines | variations, "forks": forks}
 
 
-def _better_lines(move: MoveReview, after: chess.Board) -> dict[str, list[dict[str, object]]]:
+def _better_lines(move: MoveReview, after: chess.Board) -> dict[str, _Line]:
     """Return the better line than a judged move, and with it what answers the move."""
     if move.is_best or not move.best_line:
         return {}
@@ -199,7 +199,7 @@ def _better_lines(move: MoveReview, after: chess.Board) -> dict[str, list[dict[s
     return lines
 
 
-def _notes(node: chess.pgn.GameNode) -> dict[str, object]:
+def _notes(node: chess.pgn.GameNode) -> Facts:
     """Return the author's glyphs, words and arrows, where there are any."""
     return {
         name: value
@@ -214,14 +214,14 @@ def _notes(node: chess.pgn.GameNode) -> dict[str, object]:
 
 def _variations(
     node: chess.pgn.GameNode, board: chess.Board
-) -> tuple[dict[str, list[dict[str, object]]], dict[str, tuple[str, int]]]:
+) -> tuple[dict[str, _Line], dict[str, tuple[str, int]]]:
     """Return the positions of the author's variations on the main move of a node by name, those
     inside others last.
 
     They have no evaluation. One that leaves another has only its own moves; the second map has the
     other's name, and the number of moves up to there.
     """
-    lines = dict[str, list[dict[str, object]]]()
+    lines = dict[str, _Line]()
     forks = dict[str, tuple[str, int]]()
     todo = [(first, board, ("", 0)) for first in reversed(author_lines(node))]
     while todo:
@@ -249,17 +249,15 @@ def _variations(
     return lines, forks
 
 
-def _position(board: chess.Board, move: chess.Move | None, text: str) -> dict[str, object]:
+def _position(board: chess.Board, move: chess.Move | None, text: str) -> Facts:
     return {**shown_position(board, move), "text": text}
 
 
-def _evaluation(evaluation: Evaluation) -> dict[str, object]:
+def _evaluation(evaluation: Evaluation) -> Facts:
     return {"expected": round(chances_of(evaluation), 3), "score": evaluation.text}
 
 
-def _line(
-    board: chess.Board, moves: Sequence[chess.Move], evaluation: Evaluation
-) -> list[dict[str, object]]:
+def _line(board: chess.Board, moves: Moves, evaluation: Evaluation) -> _Line:
     """Return the positions of a line that begins on a board with an evaluation, which holds for all of
     them.
     """

@@ -12,6 +12,7 @@ import chess
 
 from engine.search.limits import Limits
 from engine.search.result import SearchResult
+from uci.annotate.material import Moves
 from uci.annotate.move_marks import chances_of, for_people, rank_of
 from uci.common.evaluation import Evaluation
 
@@ -29,13 +30,13 @@ class Searched(NamedTuple):
     """What is known of a position, or of a move there."""
 
     evaluation: Evaluation  # White's view
-    line: tuple[chess.Move, ...]
+    line: Moves
     chances: tuple[float, float]  # the winning chances of Black and of White, by `chess.Color`
     # Ply of the game's position whose search gave the evaluation; None for one beside the game.
     source: int | None = None
 
     @classmethod
-    def of(cls, evaluation: Evaluation, line: Sequence[chess.Move] = ()) -> Searched:
+    def of(cls, evaluation: Evaluation, line: Moves = ()) -> Searched:
         """Return what an evaluation, White's view on Aino's own scale, tells people."""
         chances = chances_of(evaluation, chess.BLACK), chances_of(evaluation, chess.WHITE)
         return cls(for_people(evaluation), tuple(line), chances)
@@ -100,9 +101,7 @@ class Looks:
         is_drawn = board is self._claimed or board.is_insufficient_material()
         return is_drawn or not any(board.legal_moves)
 
-    def _search_moves(
-        self, board: chess.Board, moves: tuple[chess.Move, ...], times: int
-    ) -> SearchedMoves:
+    def _search_moves(self, board: chess.Board, moves: Moves, times: int) -> SearchedMoves:
         limits = replace(deeper(self._limits, times), searchmoves=moves)
         key = (tuple(board.move_stack), limits)
         if key not in self._searched:

@@ -10,7 +10,7 @@ import chess
 from engine.board.notation import board_after
 from engine.search.result import SearchInfo
 from uci.annotate.looks import THOROUGH, Searched, allows_mate, loss, moves_without
-from uci.annotate.material import cheapest_capture, offers
+from uci.annotate.material import Moves, cheapest_capture, offers
 from uci.annotate.move_marks import (
     BLUNDER,
     BRILLIANT,
@@ -83,7 +83,7 @@ def _praised(game: GameInReview, move: MoveReview, before: Searched, after: Sear
     return replace(move, gap=gap, mark=mark, people=_shares(game, move, [move.move]))
 
 
-def _taken(game: GameInReview, move: MoveReview) -> tuple[chess.Move, ...]:
+def _taken(game: GameInReview, move: MoveReview) -> Moves:
     """Return what follows if the answer is a sacrifice and is taken, which the line may not
     show.
     """
@@ -121,9 +121,7 @@ def _with_better_moves(game: GameInReview, bad: MoveReview) -> MoveReview:
     return replace(bad, people=people, best_line=named, also_good=also_good)
 
 
-def _likeliest(
-    game: GameInReview, bad: MoveReview, alternatives: Sequence[Searched]
-) -> tuple[chess.Move, ...]:
+def _likeliest(game: GameInReview, bad: MoveReview, alternatives: Sequence[Searched]) -> Moves:
     """Return the line of the move that most people find among the best one and those that two
     searches hold for as good.
     """

@@ -14,17 +14,18 @@ from engine.board.worth import WORTH, lead, worth_on, worth_taken
 from uci.language import _, later
 
 # Nouns are objects of their sentences, unless the context is "subject" or "of": German has other
-# forms there.
+# forms there. What is told of a kind of piece stands at its number, as in `chess.PIECE_NAMES`.
 NUMBERS = ("", "", later("two"), later("three"), later("four"), later("five"), later("six"), later("seven"),
            later("eight"), later("nine"), later("ten"))  # fmt: skip
-ONE_PIECE = {chess.QUEEN: later("the queen"), chess.ROOK: later("a rook"), chess.BISHOP: later("a bishop"),
-             chess.KNIGHT: later("a knight"), chess.PAWN: later("a pawn")}  # fmt: skip
-MANY_PIECES = {chess.QUEEN: later("queens"), chess.ROOK: later("rooks"), chess.BISHOP: later("bishops"),
-               chess.KNIGHT: later("knights"), chess.PAWN: later("pawns")}  # fmt: skip
-ON_SQUARE = {chess.PAWN: later("the pawn on {square}"), chess.KNIGHT: later("the knight on {square}"),
-       chess.BISHOP: later("the bishop on {square}"), chess.ROOK: later("the rook on {square}"),
-       chess.QUEEN: later("the queen on {square}"), chess.KING: later("the king on {square}")}  # fmt: skip
+ONE_PIECE = ("", later("a pawn"), later("a knight"), later("a bishop"), later("a rook"),
+             later("the queen"))  # fmt: skip
+MANY_PIECES = ("", later("pawns"), later("knights"), later("bishops"), later("rooks"),
+               later("queens"))  # fmt: skip
+ON_SQUARE = ("", later("the pawn on {square}"), later("the knight on {square}"),
+             later("the bishop on {square}"), later("the rook on {square}"),
+             later("the queen on {square}"), later("the king on {square}"))  # fmt: skip
 Kinds = Counter[chess.PieceType]
+Moves = Sequence[chess.Move]  # a line, from some position
 SACRIFICE = 2  # pawns; the exchange is the smallest sacrifice
 _QUIET_SACRIFICE = 3  # of a move that takes nothing, which otherwise offers a trade
 
@@ -79,7 +80,7 @@ def pawns_of(kinds: Kinds) -> int:
 
 
 def _pieces_text(pieces: Kinds) -> str:
-    kinds = [kind for kind in ONE_PIECE if pieces[kind]]
+    kinds = sorted(+pieces, reverse=True)
     return listed(
         [
             _(ONE_PIECE[kind]) if pieces[kind] == 1 else many_pieces(kind, pieces[kind])
@@ -109,9 +110,7 @@ def listed(words: Sequence[str]) -> str:
     return _("{first} and {last}", first=first, last=last) if first else last
 
 
-def balances(
-    board: chess.Board, line: Sequence[chess.Move], plies: int, most: int = 0
-) -> dict[int, Balance]:
+def balances(board: chess.Board, line: Moves, plies: int, most: int = 0) -> dict[int, Balance]:
     """Return what the side to move wins and loses by the first moves of a line, after each number
     of them that ends exchanges.
 
@@ -159,13 +158,14 @@ def _gone(start: chess.Board, end: chess.Board, side: chess.Color) -> tuple[Kind
     now.
     """
     before, after = (
-        Kinds({kind: len(board.pieces(kind, side)) for kind in ONE_PIECE}) for board in (start, end)
+        Kinds({kind: len(board.pieces(kind, side)) for kind in chess.PIECE_TYPES})
+        for board in (start, end)
     )
     promoted = (after - before).total()
     return before - after - Kinds({chess.PAWN: promoted}), promoted
 
 
-def unrest(board: chess.Board, line: Sequence[chess.Move], side: chess.Color) -> int:
+def unrest(board: chess.Board, line: Moves, side: chess.Color) -> int:
     """Return what a side could win on one square at the end of a line, in pawns, now or by the move
     before.
     """
@@ -213,7 +213,7 @@ def offers(board: chess.Board, move: chess.Move) -> bool:
     return gain_on(after, move.to_square) - won >= least
 
 
-def is_sacrifice(board: chess.Board, line: Sequence[chess.Move]) -> bool:
+def is_sacrifice(board: chess.Board, line: Moves) -> bool:
     """Whether a line's first move offers the moved piece, or lets another one be taken and does not
     win it back.
     """

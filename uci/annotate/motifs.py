@@ -14,13 +14,7 @@ import chess
 
 from engine.board.notation import board_after
 from engine.board.worth import WORTH, captured, worth_on, worth_taken
-from uci.annotate.material import (
-    ONE_PIECE,
-    Balance,
-    listed,
-    many_pieces,
-    on_square,
-)
+from uci.annotate.material import ONE_PIECE, Balance, Moves, listed, many_pieces, on_square
 from uci.language import _, later
 
 _SLIDERS = (chess.BISHOP, chess.ROOK, chess.QUEEN)
@@ -32,8 +26,6 @@ _TIMES = (
     later("four times"),
     later("five times"),
 )
-_BARE = {chess.KNIGHT: later("knight"), chess.BISHOP: later("bishop"), chess.ROOK: later("rook"),
-         chess.QUEEN: later("queen"), chess.KING: later("king")}  # fmt: skip
 
 
 # ---- tactics -------------------------------------------------------------------------------------
@@ -44,7 +36,7 @@ class _Win:
     """A line, and the capture that decides it."""
 
     boards: Sequence[chess.Board]  # before each move of the line, and at its end
-    line: Sequence[chess.Move]
+    line: Moves
     at: int  # the deciding capture's number in the line; even, for the attacker makes it
 
     @property
@@ -92,7 +84,7 @@ class Motif(NamedTuple):
 NO_MOTIF = Motif("")
 
 
-def motif(board: chess.Board, line: Sequence[chess.Move], gain: Balance | None = None) -> Motif:
+def motif(board: chess.Board, line: Moves, gain: Balance | None = None) -> Motif:
     """How the side to move wins material by a line: `a fork of king and rook by the knight on c7`;
     "" if no rule fits.
 
@@ -341,13 +333,13 @@ TACTICS = {
 def _all(kinds: Sequence[chess.PieceType]) -> str:
     if len(kinds) == 2 and kinds[0] == kinds[1]:
         return many_pieces(kinds[0], 2)
-    return listed([_(_BARE[kind]) for kind in kinds])
+    return listed([_(chess.piece_name(kind)) for kind in kinds])
 
 
 # ---- mates ---------------------------------------------------------------------------------------
 
 
-def mate_pattern(board: chess.Board, line: Sequence[chess.Move]) -> str:
+def mate_pattern(board: chess.Board, line: Moves) -> str:
     """Return `back-rank mate` or `smothered mate` where the line ends with one, else `mate`."""
     board = board_after(board, *line)
     king = board.king(board.turn)

@@ -1,19 +1,17 @@
 """What a move does beside winning material: it attacks, pins or develops something."""
 
-from collections.abc import Sequence
-
 import chess
 
 from engine.board.notation import board_after
 from engine.board.worth import worth_on
-from uci.annotate.material import gain_on, listed, on_square
+from uci.annotate.material import Moves, gain_on, listed, on_square
 from uci.annotate.motifs import fork_text, opened
 from uci.language import _
 
 
 def purpose_of(
     board: chess.Board,
-    line: Sequence[chess.Move],
+    line: Moves,
     explains_much: bool = False,
     is_blunder: bool = False,
 ) -> str:
@@ -42,7 +40,7 @@ def purpose_of(
     return _attacked(after, attacked) or _pinned(board, move)
 
 
-def _driven(after: chess.Board, attacked: chess.SquareSet, answers: Sequence[chess.Move]) -> str:
+def _driven(after: chess.Board, attacked: chess.SquareSet, answers: Moves) -> str:
     """Return which attacked piece the answer moves away, if no other one is attacked."""
     for answer in answers:
         is_alone = attacked & ~after.pawns == chess.SquareSet([answer.from_square])

@@ -16,6 +16,7 @@ from uci.annotate.accuracy import (
     rated_moves,
     rating_played,
 )
+from uci.annotate.material import Moves
 from uci.annotate.move_marks import (
     BAD,
     BLUNDER,
@@ -64,18 +65,18 @@ class MoveReview:
     move: chess.Move
     before: Evaluation
     after: Evaluation
-    best_line: tuple[chess.Move, ...]  # begins with the best move
+    best_line: Moves  # begins with the best move
     mark: MoveMark | None = None  # None too for known opening moves, if they are no blunders
-    reply_line: tuple[chess.Move, ...] = ()  # what follows the move
+    reply_line: Moves = ()  # what follows the move
     # Winning chances between an only good move, or the one that was missed, and the best other one.
     gap: float = 0.0
     # Instead of a marked move: others than the best one that lose little.
-    also_good: tuple[chess.Move, ...] = ()
+    also_good: Moves = ()
     people: PeopleShares | None = None  # of a marked move
     # Where the answer to a bad move is a sacrifice: the capture, and what follows.
-    taken: tuple[chess.Move, ...] = ()
+    taken: Moves = ()
     # The only good moves, with the answers to them, where a mistake makes a puzzle.
-    solution: tuple[chess.Move, ...] = ()
+    solution: Moves = ()
     # What `reasons.reason_of` has told, by the language and whether the letters for pieces are its
     # own.
     reasons: dict[tuple[str, bool], MoveReason] = field(
@@ -93,7 +94,7 @@ class MoveReview:
         return board_after(self.board, self.move)
 
     @property
-    def played_line(self) -> tuple[chess.Move, ...]:
+    def played_line(self) -> Moves:
         """The move and what follows it."""
         return (self.move, *self.reply_line)
 

@@ -9,7 +9,6 @@ explains a blunder.
 
 import functools
 import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import chess
@@ -20,6 +19,7 @@ from uci.annotate.material import (
     SACRIFICE,
     Balance,
     Kinds,
+    Moves,
     balances,
     gain_on,
     is_sacrifice,
@@ -79,15 +79,15 @@ class Lines:
     """
 
     board: chess.Board
-    played: Sequence[chess.Move]  # with the move itself
-    better: Sequence[chess.Move]
+    played: Moves  # with the move itself
+    better: Moves
     mate_played: int | None = None
     mate_better: int | None = None
     cost_cp: float | None = None  # what the evaluation loses by the move, if known
     best_cp: float | None = None  # the mover's evaluation of the better move, if known
 
     # Of an answer that is a sacrifice: the capture, and what follows.
-    taken: Sequence[chess.Move] = ()
+    taken: Moves = ()
     is_blunder: bool = False
 
     @functools.cached_property
@@ -103,7 +103,7 @@ class Lines:
         is_paid_back = bool(settled) and settled[0].pawns >= 0
         return won >= SACRIFICE and not is_paid_back
 
-    def does(self, board: chess.Board, line: Sequence[chess.Move]) -> str:
+    def does(self, board: chess.Board, line: Moves) -> str:
         """Return what a line's first move does, of what explains the cost."""
         explains_much = self.is_blunder or (self.cost_cp or 0) > _SMALL_COST_CP
         return purpose_of(board, line, explains_much, is_blunder=self.is_blunder)
@@ -219,9 +219,7 @@ def _mates(lines: Lines) -> MoveReason:
     return MoveReason(listed(parts), "mate", is_missed=not allows)
 
 
-def mate_text(
-    board: chess.Board, line: Sequence[chess.Move], moves: int, plies: int = SHOWN_PLIES
-) -> str:
+def mate_text(board: chess.Board, line: Moves, moves: int, plies: int = SHOWN_PLIES) -> str:
     """Return what mate a line leads to: `a back-rank mate in 2`."""
     named = {"back-rank mate": later("a back-rank mate in {moves}"),
              "smothered mate": later("a smothered mate in {moves}")}  # fmt: skip
@@ -330,7 +328,7 @@ def _is_given(lines: Lines, plies: int) -> bool:
     return is_gift or is_paid_for
 
 
-def _lost(lines: Lines, line: Sequence[chess.Move], lost: Balance) -> MoveReason:
+def _lost(lines: Lines, line: Moves, lost: Balance) -> MoveReason:
     """Return what the answers win, and how."""
     after = lines.answered
     how = motif(after, line, lost)
@@ -447,7 +445,7 @@ def _capture(lines: Lines) -> MoveReason:
     return _misses(lines, 1, purpose, MATERIAL_KIND)
 
 
-def _later_purpose(lines: Lines, board: chess.Board, line: Sequence[chess.Move]) -> str:
+def _later_purpose(lines: Lines, board: chess.Board, line: Moves) -> str:
     if len(line) < _PLIES_TOLD or board.is_capture(line[0]):
         return ""
     purpose = lines.does(board_after(board, *line[:2]), line[2:])
@@ -527,7 +525,7 @@ def _position(lines: Lines) -> MoveReason:
     return _misses(lines, 1, developing(board, better))
 
 
-def _exposing(board: chess.Board, line: Sequence[chess.Move]) -> int:
+def _exposing(board: chess.Board, line: Moves) -> int:
     """Return the other side's move, counted from 1, that makes the king move which may castle, or
     doubles a pawn beside the king, while a queen stays to attack it; 0 without one near enough.
     """
@@ -569,7 +567,7 @@ def _is_prevented(lines: Lines) -> bool:
     )
 
 
-def told_line(board: chess.Board, line: Sequence[chess.Move]) -> str:
+def told_line(board: chess.Board, line: Moves) -> str:
     """Return the first moves of a line as a sentence has them: `11...Na4 12. Qe5 Nxb2`."""
     return shown_moves(board.variation_san(line[:_PLIES_TOLD]))
 

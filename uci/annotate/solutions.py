@@ -8,6 +8,7 @@ from typing import NamedTuple
 import chess
 
 from engine.board.notation import board_after
+from uci.annotate.material import Moves
 
 ONLY = 0.15  # winning chances by which every other move must be worse
 STILL_WON = 0.3  # winning chances that the solution must leave
@@ -17,7 +18,7 @@ LONGEST_SOLUTION = 11  # plies of a solution, which ends with a move of one's ow
 class Candidate(NamedTuple):
     """A move with the line that it begins, and the mover's winning chances."""
 
-    line: Sequence[chess.Move]
+    line: Moves
     chances: float
 
 
@@ -32,14 +33,14 @@ def is_puzzle(chances: float, gap: float) -> bool:
     return gap >= ONLY and chances >= STILL_WON
 
 
-def only_line(choices: Sequence[Candidate]) -> Sequence[chess.Move]:
+def only_line(choices: Sequence[Candidate]) -> Moves:
     """Return the line of the best move if this is the only good one, else ()."""
     best, *second_best = choices
     second = second_best[0].chances if second_best else 0.0
     return best.line if is_puzzle(best.chances, best.chances - second) else ()
 
 
-def solution(board: chess.Board, line: Sequence[chess.Move], look: Look) -> tuple[chess.Move, ...]:
+def solution(board: chess.Board, line: Moves, look: Look) -> Moves:
     """Return the moves that solve a puzzle whose best line begins so, with the answers to them."""
     moves = [*line[:1]]
     while len(line) > 1 and len(moves) < LONGEST_SOLUTION:

@@ -91,5 +91,5 @@ def _page(engine: Engine, observation: Observation, title: str) -> str:
         observation=observation,
         first_sight=judge_at_sight(engine.evaluator, board),
         threat=find_threat(engine, board, nodes),
-        wins={board.turn: wins(board), not board.turn: [] if board.is_check() else wins(passed)},
+        wins=[wins(board), [] if board.is_check() else wins(passed)],
     )

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from engine.evaluation.protocol import Evaluator
     from engine.player import Engine
 
+_WINS_SHOWN = 6
+
 
 @dataclass(frozen=True)
 class Threat:
@@ -47,17 +49,18 @@ def find_threat(engine: Engine, board: chess.Board, nodes: int) -> Threat | None
     return Threat(passed, result.infos[0].pv, Evaluation.of_info(result.infos[0]).reversed())
 
 
-def wins(board: chess.Board) -> list[tuple[chess.Move, int]]:
-    """Return captures and promotions of the side to move that win material, with centipawns, best
-    first.
+def wins(board: chess.Board) -> list[str]:
+    """Return captures and promotions of the side to move that win material, with what they gain in
+    pawns, best first: `Nxe5 (+1.0)`.
     """
     row = row_from_board(board)
-    gains = [
-        (move, int(see(row, np.uint16(encode_move(board, move)))))
-        for move in board.legal_moves
-        if board.is_capture(move) or move.promotion
-    ]
-    return sorted(((move, gain) for move, gain in gains if gain > 0), key=lambda item: -item[1])
+    gains = dict[str, int]()  # in centipawns
+    for move in board.legal_moves:
+        if board.is_capture(move) or move.promotion:
+            gains[board.san(move)] = int(see(row, np.uint16(encode_move(board, move))))
+    best_first = sorted(gains, key=lambda san: -gains[san])
+    won = [san for san in best_first if gains[san] > 0]
+    return [f"{san} (+{gains[san] / 100:.1f})" for san in won[:_WINS_SHOWN]]
 
 
 def judge_at_sight(evaluator: Evaluator, board: chess.Board) -> Evaluation:

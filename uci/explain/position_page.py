@@ -1,7 +1,7 @@
 """The page of one position: what was observed, turned into what the template shows."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import chess
 from markupsafe import Markup
@@ -17,21 +17,19 @@ from uci.pages.render import render
 
 _SERIES = 6  # moves in charts and tables; the style sheet has as many colours
 _LINE_PLIES = 10
-_WINS_SHOWN = 6
 
 
 def render_position_page(
     observation: Observation,
     first_sight: Evaluation,
     threat: Threat | None,
-    wins: Mapping[chess.Color, list[tuple[chess.Move, int]]],
     **shown: object,
 ) -> str:
     """Return the page. `first_sight` is the evaluator's evaluation before any search, from the side to
     move.
 
-    `wins` are captures that gain, with centipawns. What is `shown` goes into the template as it is:
-    title and evaluator.
+    What is `shown` goes into the template as it is: title, evaluator, and each side's captures that
+    gain, those of the side to move first.
     """
     board = observation.board
     moves = observation.leading_moves(_SERIES)
@@ -52,7 +50,6 @@ def render_position_page(
         tree=[_branch(board, branch) for branch in observation.tree],
         threat=_threat(observation, threat),
         in_check=board.is_check(),
-        wins=_all_wins(board, wins),
         **shown,
     )
 
@@ -110,7 +107,6 @@ def _move_row(observation: Observation, child: RootMove) -> dict[str, object]:
         "san": observation.board.san(child.move),
         "prior": child.prior,
         "share": last.share(child.move) or 0.0,
-        "visits": child.visits,
         "score": evaluation.text if child.visits else "not tried",
         "wdl": evaluation.shares_text if child.visits else "",
     }
@@ -172,17 +168,3 @@ def _threat(observation: Observation, threat: Threat | None) -> dict[str, object
         "evaluation": threat.evaluation,
         "cost": max(0.0, cost),
     }
-
-
-def _all_wins(
-    board: chess.Board, wins: Mapping[chess.Color, list[tuple[chess.Move, int]]]
-) -> list[tuple[str, list[str]]]:
-    """Return each side's captures that gain, those of the side to move first."""
-    sides = (board.turn, not board.turn)
-    return [(_name(side), _wins(board, side, wins[side])) for side in sides]
-
-
-def _wins(board: chess.Board, side: chess.Color, gains: list[tuple[chess.Move, int]]) -> list[str]:
-    """`Nxe5 (+1.0)` for each capture that gains."""
-    view = board if side == board.turn else board_after(board, chess.Move.null())
-    return [f"{view.san(move)} (+{gain / 100:.1f})" for move, gain in gains[:_WINS_SHOWN]]

@@ -19,9 +19,10 @@ _WINGS = dict.fromkeys(("short", "kingside", "king", "k"), _SHORT) | dict.fromke
     ("long", "queenside", "queen", "q"), _LONG
 )
 _MOST_NAMED = 12  # a longer list of moves would be no help
-_YOURS = {chess.PAWN: later("Your pawn on {square}"), chess.KNIGHT: later("Your knight on {square}"),
-          chess.BISHOP: later("Your bishop on {square}"), chess.ROOK: later("Your rook on {square}"),
-          chess.QUEEN: later("Your queen on {square}"), chess.KING: later("Your king on {square}")}  # fmt: skip
+# By the number of the kind of piece, as `chess.PIECE_NAMES`.
+_YOURS = ("", later("Your pawn on {square}"), later("Your knight on {square}"),
+          later("Your bishop on {square}"), later("Your rook on {square}"),
+          later("Your queen on {square}"), later("Your king on {square}"))  # fmt: skip
 _ONE_OR_MANY = {chess.KNIGHT: (later("Your knight"), later("Your knights")),
                 chess.BISHOP: (later("Your bishop"), later("Your bishops")),
                 chess.ROOK: (later("Your rook"), later("Your rooks")),

@@ -25,6 +25,7 @@ from uci.library.explorer import KEPT_PLIES, Continuation, Explorer
 from uci.library.game_files import FoundGame, Surroundings, place_key
 from uci.library.game_query import GameQuery, day_of
 
+_Row = dict[str, Any]  # of a list, as plain JSON types
 PAGE = 50  # games in one part of a list
 _MOST_FILES = 50  # to choose from for the explorer
 _MOST_NAMES = 5  # that may be one's own
@@ -278,7 +279,7 @@ class Catalogue:
 
     # ---- what it tells ---------------------------------------------------------------------------
 
-    def find(self, query: GameQuery, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+    def find(self, query: GameQuery, offset: int = 0) -> tuple[list[_Row], int]:
         """Return a part of the rows, latest first, and how many there are in all.
 
         Equal games are one row, of the one that was changed last, but for those that are unfolded.
@@ -297,7 +298,7 @@ class Catalogue:
             self._listed = about, folded(games, query.unfolded)
         return self._listed[1]
 
-    def _row(self, game: Game, copies: int) -> dict[str, Any]:
+    def _row(self, game: Game, copies: int) -> _Row:
         accuracy = self._accuracy(game)
         row = {name: getattr(game, name) for name in _SHOWN}
         return row | {
@@ -362,13 +363,13 @@ class Catalogue:
             if game.line in self._reviews
         ]
 
-    def unfinished(self) -> dict[str, Any] | None:
+    def unfinished(self) -> _Row | None:
         """Return the latest game against Aino that is not over, as the list shows it."""
         return self._latest(
             lambda game: game.result == "*" and any(map(level_in, (game.white, game.black)))
         )
 
-    def last_unreviewed(self) -> dict[str, Any] | None:
+    def last_unreviewed(self) -> _Row | None:
         """Return the latest of one's own games that is over and has no review."""
         return self._latest(
             lambda game: (
@@ -376,7 +377,7 @@ class Catalogue:
             )
         )
 
-    def _latest(self, is_wanted: Callable[[Game], bool]) -> dict[str, Any] | None:
+    def _latest(self, is_wanted: Callable[[Game], bool]) -> _Row | None:
         games = self._sorted([game for game in self._games.values() if is_wanted(game)], "")
         return self._row(*folded(games)[0]) if games else None
 

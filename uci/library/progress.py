@@ -10,6 +10,7 @@ from uci.annotate.mistake_kinds import Mistake
 from uci.library.catalogue import Game, ReviewFacts
 
 COUNTED_MOVES = 15
+_Row = dict[str, Any]  # for the page, as plain JSON types
 _SCORES = {"1-0": {"white": 1.0, "black": 0.0}, "0-1": {"white": 0.0, "black": 1.0}}
 _MOST_OPENINGS = 12
 
@@ -30,7 +31,7 @@ def counted_games(reviewed: Iterable[Reviewed]) -> list[Reviewed]:
     ]
 
 
-def points(reviewed: Iterable[Reviewed]) -> list[dict[str, Any]]:
+def points(reviewed: Iterable[Reviewed]) -> list[_Row]:
     """Return each game's date, accuracy, and mistakes in opening, middlegame, endgame."""
     return [
         {
@@ -42,11 +43,11 @@ def points(reviewed: Iterable[Reviewed]) -> list[dict[str, Any]]:
     ]
 
 
-def rows(reviewed: list[Reviewed]) -> list[dict[str, Any]]:
+def rows(reviewed: list[Reviewed]) -> list[_Row]:
     """Return the rows of all groups, each with the number of its games and of its mistakes, and but
     for motifs with the share of points and the mean accuracy.
     """
-    all_rows = list[dict[str, Any]]()
+    all_rows = list[_Row]()
     for by in _GROUPS:
         groups = dict[str, list[CountedMistake]]()
         for reviewed_game, lapse, name in _mistakes(reviewed, by):
@@ -57,9 +58,9 @@ def rows(reviewed: list[Reviewed]) -> list[dict[str, Any]]:
     return all_rows
 
 
-def positions(reviewed: list[Reviewed], by: str, name: str) -> list[dict[str, Any]]:
+def positions(reviewed: list[Reviewed], by: str, name: str) -> list[_Row]:
     """Return where the mistakes of a row are, those of the latest games first."""
-    places = list[dict[str, Any]]()
+    places = list[_Row]()
     for (game, _facts), lapse, row_name in _mistakes(reviewed[::-1], by):
         if lapse is not None and row_name == name:
             place = {
@@ -69,7 +70,6 @@ def positions(reviewed: list[Reviewed], by: str, name: str) -> list[dict[str, An
                 "black": game.black,
                 "date": game.day,
                 "kind": lapse.kind,
-                "missed": lapse.missed,
             }
             places.append(place)
     return places
@@ -84,10 +84,10 @@ def _mistakes(reviewed: list[Reviewed], by: str) -> Iterator[tuple[Reviewed, Mis
             yield (game, facts), lapse, group(game, lapse)
 
 
-def _row(by: str, name: str, counted: list[CountedMistake]) -> dict[str, Any]:
+def _row(by: str, name: str, counted: list[CountedMistake]) -> _Row:
     lapses = [lapse for _reviewed, lapse in counted if lapse is not None]
     games = {game.key: (game, facts) for (game, facts), _lapse in counted}.values()
-    row: dict[str, Any] = {
+    row: _Row = {
         "by": by,
         "name": name,
         "games": len(games),

@@ -17,7 +17,7 @@ from engine.board.puzzle_rows import puzzle_fields, read_puzzle
 from engine.board.worth import lead
 from engine.errors import AinoError, DataError
 from uci.annotate.accuracy import phases, within
-from uci.annotate.material import is_sacrifice
+from uci.annotate.material import Moves, is_sacrifice
 from uci.annotate.motifs import mate_pattern, motif
 from uci.annotate.move_review import GameReview, MoveReview
 from uci.annotate.people import UNRATED
@@ -91,7 +91,7 @@ class Puzzle:
         return move == board.parse_uci(self.moves[ply]) or board_after(board, move).is_checkmate()
 
 
-def themes_of(board: chess.Board, moves: Sequence[chess.Move]) -> tuple[str, ...]:
+def themes_of(board: chess.Board, moves: Moves) -> tuple[str, ...]:
     """Return what rules can tell of a puzzle, in Lichess's words: the phase, the kind of mate or
     how it wins, and a promotion.
     """
@@ -112,7 +112,7 @@ def themes_of(board: chess.Board, moves: Sequence[chess.Move]) -> tuple[str, ...
     return tuple(themes)
 
 
-def _comes_back(board: chess.Board, moves: Sequence[chess.Move]) -> bool:
+def _comes_back(board: chess.Board, moves: Moves) -> bool:
     """Whether a solution's second move wins back what its first one gave, and does not mate."""
     back = board_after(board, *moves[:3])
     is_even = lead(back, board.turn) >= lead(board, board.turn)

@@ -1,13 +1,11 @@
 """One attempt at a puzzle."""
 
-from collections.abc import Sequence
-
 import chess
 
 from engine.board.notation import board_after
 from engine.search.limits import Limits
 from engine.search.result import SearchResult
-from uci.annotate.material import balances
+from uci.annotate.material import Moves, balances
 from uci.annotate.motifs import motif
 from uci.annotate.reasons import SHOWN_PLIES, Lines, find_reason, mate_text
 from uci.language import _, later, shown_moves
@@ -75,14 +73,14 @@ class PuzzleAttempt:
         """The position after the latest try, which was wrong."""
         return board_after(self.board, *[self.failed] if self.failed else [])
 
-    def refute(self, answer: SearchResult | None) -> Sequence[chess.Move]:
+    def refute(self, answer: SearchResult | None) -> Moves:
         """Say why the latest try fails, by a search of the position after it, None where the game
         is over there; return the line that answers it.
 
         What the solution would have won is not told.
         """
         assert self.failed is not None
-        line: Sequence[chess.Move] = []
+        line: Moves = []
         why = _("it is stalemate")
         if answer is not None:
             best = answer.infos[0]
@@ -100,7 +98,7 @@ class PuzzleAttempt:
         self.says = " ".join([*sentences, _("Try again.")])
         return line
 
-    def _why(self, failed: chess.Move, line: Sequence[chess.Move], mate: int | None) -> str:
+    def _why(self, failed: chess.Move, line: Moves, mate: int | None) -> str:
         played = (failed, *line)
         if mate and (text := find_reason(Lines(self.board, played, played[:1], -mate)).text):
             return text

@@ -58,6 +58,9 @@ class LoadingProgress(NamedTuple):
         )
 
 
+OnProgress = Callable[[LoadingProgress], None]
+
+
 def place_of(options: EngineOptions, needed: str) -> Place:
     """Where the kernels for an engine with these options are kept; NOWHERE if no folder can be made
     for them.
@@ -139,7 +142,7 @@ class Preparation:
 
     def wait(
         self,
-        tell: Callable[[LoadingProgress], None] | None,
+        tell: OnProgress | None,
         stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         """Wait until the kernels are in the cache, or until no compiler can be had and the first

@@ -12,7 +12,7 @@ from engine.player import Engine
 from engine.search.clock import new_clock, plan_time
 from engine.search.job import SearchJob
 from engine.search.limits import Limits
-from uci.loading.background import LoadingProgress, Preparation
+from uci.loading.background import OnProgress, Preparation
 from uci.loading.compiler import TO_LOAD_MIB, check_room
 
 
@@ -28,7 +28,7 @@ class PatientEngine(Engine):
         self, options: EngineOptions | None = None, evaluator: Evaluator | None = None
     ) -> None:
         super().__init__(options, evaluator)
-        self.on_wait: Callable[[LoadingProgress], None] | None = None
+        self.on_wait: OnProgress | None = None
         self._preparation = Preparation(self.options, kernels_needed(self.evaluator))
         self._is_warm = False
         self._warm_if_prepared()
@@ -39,7 +39,7 @@ class PatientEngine(Engine):
 
     def wait(
         self,
-        tell: Callable[[LoadingProgress], None] | None = None,
+        tell: OnProgress | None = None,
         stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         """Wait until the engine is prepared, and load its kernels; `tell` hears of the progress.

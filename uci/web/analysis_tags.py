@@ -1,10 +1,9 @@
 """Title, players and the other PGN tags of a board on which nobody plays against Aino."""
 
-from collections.abc import Mapping, Sequence
-
-import chess
+from collections.abc import Mapping
 
 from engine.board.pgn.annotations import game_name, is_told
+from uci.annotate.material import Moves
 from uci.game.ends import UNFINISHED
 from uci.game.game_file import ListedGame, SavedGame
 from uci.game.timed_game import Setup
@@ -27,7 +26,7 @@ class AnalysisTags:
     told as they are.
     """
 
-    def __init__(self, setup: Setup, today: str, main_line: Sequence[chess.Move]) -> None:
+    def __init__(self, setup: Setup, today: str, main_line: Moves) -> None:
         self._tags = dict(setup.headers)
         self._today = today
         self._is_in_file = isinstance(setup.origin, ListedGame)
@@ -59,7 +58,7 @@ class AnalysisTags:
     def __getitem__(self, tag: str) -> str:
         return self._tags.get(tag, "")
 
-    def of(self, main_line: Sequence[chess.Move]) -> dict[str, str]:
+    def of(self, main_line: Moves) -> dict[str, str]:
         """Return the tags of a record with this main line."""
         tags = self._tags
         if not tags:

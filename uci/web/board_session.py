@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from engine.options import EngineOptions
+from engine.pages.board import Facts, Tell
 from engine.search.limits import Limits
 from uci.annotate.review import DEFAULT_LIMITS
 from uci.common.limit_flags import USUAL_LINES
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 _BEHIND_S = 0.01  # a timer may be early
 
 Work = TypeVar("Work")
-Tell = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class BoardSession:
         self.line_count = services.line_count
         # The game that was reviewed last, with its review.
         self.reviewed: tuple[BoardGame, ReadyReview] | None = None
-        self.hinted: dict[str, Any] | None = None  # the latest hint
+        self.hinted: Facts | None = None  # the latest hint
         self.advising = asyncio.Lock()  # while a hint is searched for, or the answer to a draw
         self._loop: asyncio.AbstractEventLoop | None = None  # known once a page has come
         self._flag = FlagTimer(self.changed)

@@ -5,6 +5,7 @@ from functools import partial
 
 from engine.board.pgn.game_writer import game_text
 from engine.errors import AinoError
+from engine.pages.board import Tell
 from uci.game.timed_game import Setup
 from uci.language import _
 from uci.web import (
@@ -15,7 +16,7 @@ from uci.web import (
     puzzle_requests,
     review_requests,
 )
-from uci.web.board_session import BoardSession, Services, Tell
+from uci.web.board_session import BoardSession, Services
 from uci.web.games_service import GamesService
 from uci.web.request_forms import Request, read_request
 from uci.web.review_state import ReadyReview

@@ -15,6 +15,7 @@ import chess.pgn
 from engine.files.atomic import LONGEST_NAME, remove_left_behind
 from engine.files.text import GAMES, LOOKED_AT, PUZZLES, kind_of, open_unpacked, wanted_kind
 from engine.native.locks import FileLock
+from engine.pages.board import Tell
 from engine.player import Engine
 from engine.search.limits import Limits
 from uci.game.game_file import REVIEWS, ListedGame
@@ -54,7 +55,7 @@ class GamesService:
         self,
         folder: Path,
         load: Callable[[], Engine],
-        tell: Callable[[dict[str, Any]], None],
+        tell: Tell,
         lay: Callable[..., None],
         is_busy: Callable[[], bool],
         limits: Limits,

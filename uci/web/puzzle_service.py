@@ -1,14 +1,12 @@
 """Puzzles on the page: one at a time, judged here, so that the page never knows the answer."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import chess
 
-from engine.pages.board import legal_moves, shown_position
+from engine.pages.board import Tell, legal_moves, shown_position
 from uci.game.timed_game import clicked_move
 from uci.language import _
 from uci.library.puzzles import Puzzle
@@ -20,7 +18,7 @@ from uci.library.training_words import standing_text
 class PuzzleService:
     """The puzzles of a folder of games, for the page; `tell` sends a message to it."""
 
-    def __init__(self, folder: Path, tell: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, folder: Path, tell: Tell) -> None:
         self._folder, self._tell = folder, tell
         self._told = ""  # why answers are not kept, as the page knows
         self.attempt: PuzzleAttempt | None = None

@@ -30,6 +30,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 from engine.board.pgn.annotations import GLYPHS
 from engine.errors import ConfigError
 from engine.native.uptime import uptime_s
+from engine.pages.board import Facts, Tell
 from uci.catalogues import spoken_languages
 from uci.game.level import SCALE, level_choices
 from uci.language import _, show_own_letters, shows_own_letters, speak
@@ -88,7 +89,7 @@ class WebServer:
 
     def __init__(
         self,
-        board_for: Callable[[Callable[[dict[str, Any]], None]], Board],
+        board_for: Callable[[Tell], Board],
         on_empty: Callable[[], None] = lambda: None,
         host: str = ADDRESS,
         port: int = 0,
@@ -161,7 +162,7 @@ class WebServer:
             or (self.host in _EVERY and _is_number(name))
         )
 
-    def _tell(self, message: dict[str, Any]) -> None:
+    def _tell(self, message: Facts) -> None:
         """Send a message to the tab that is at the board, if there is one."""
         if self.tabs:
             self.tabs[0].send(message)
@@ -478,7 +479,7 @@ class BoardSocket(_Guarded, WebSocketHandler):
     def on_close(self) -> None:
         self.server.left(self)
 
-    def send(self, message: dict[str, Any]) -> None:
+    def send(self, message: Facts) -> None:
         """Send a message, unless the tab is gone."""
         with contextlib.suppress(WebSocketClosedError):  # `on_close` follows
             self.write_message(json.dumps(message))

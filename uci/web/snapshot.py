@@ -11,9 +11,10 @@ import chess.pgn
 
 from engine.board.notation import board_after, move_number
 from engine.board.pgn.annotations import is_told
-from engine.pages.board import legal_moves, shown_position, squares_of
+from engine.pages.board import Facts, legal_moves, shown_position, squares_of
 from engine.search.result import SearchInfo
 from uci.annotate.comments import move_comment, turning_sentence
+from uci.annotate.material import Moves
 from uci.annotate.move_marks import chances_of, for_people, rank_of
 from uci.common.evaluation import Evaluation
 from uci.language import later, shown_moves
@@ -26,7 +27,7 @@ _LINE_PLIES = 12  # plies shown of a line of analysis without a mate
 
 def snapshot(
     board_game: BoardGame, review: BoardReview, lesson: Lesson | None, is_new: bool
-) -> dict[str, Any]:
+) -> Facts:
     """Return the state of the board; of the moves, those that changed since the last time, or all to
     a page new to it.
     """
@@ -48,7 +49,6 @@ def snapshot(
         "here": study.numbers[study.here],
         "legal": legal_moves(board) if may_move else [],
         "turn": chess.COLOR_NAMES[board.turn],
-        "chess960": board.chess960,
         "clock": _clock(board_game),
         "end": board_game.end and asdict(board_game.end),
         "thinking": board_game.is_engine_turn,
@@ -62,7 +62,7 @@ def snapshot(
     }
 
 
-def review_of(review: BoardReview, study: Study) -> dict[str, Any]:
+def review_of(review: BoardReview, study: Study) -> Facts:
     """Return what a review says of the moves, by their numbers in the study, if still there:
     its marks, its curve of White's winning chances after each move, what it says of each side, and
     what turned the game.
@@ -91,7 +91,7 @@ def review_of(review: BoardReview, study: Study) -> dict[str, Any]:
     }
 
 
-def review_told(review: BoardReview) -> dict[str, Any]:
+def review_told(review: BoardReview) -> Facts:
     """Return how far a review is."""
     progress = review if isinstance(review, RunningReview) else RunningReview(0, 0)
     return {
@@ -102,7 +102,7 @@ def review_told(review: BoardReview) -> dict[str, Any]:
     }
 
 
-def _lesson(lesson: Lesson, study: Study) -> dict[str, Any]:
+def _lesson(lesson: Lesson, study: Study) -> Facts:
     """Return what is shown of a mistake that one tries to do better; without a try, no squares."""
     return {
         "node": study.numbers[lesson.node],
@@ -114,7 +114,7 @@ def _lesson(lesson: Lesson, study: Study) -> dict[str, Any]:
     }
 
 
-def tried(board: chess.Board, line: Sequence[chess.Move]) -> dict[str, Any]:
+def tried(board: chess.Board, line: Moves) -> Facts:
     """Return what is shown of a try and what answers it: their squares, and the position after
     them.
     """
@@ -122,11 +122,11 @@ def tried(board: chess.Board, line: Sequence[chess.Move]) -> dict[str, Any]:
     return {"squares": squares_of(line), "after": shown["fen"], "check": shown["check"]}
 
 
-def _clock(board_game: BoardGame) -> dict[str, Any] | None:
+def _clock(board_game: BoardGame) -> Facts | None:
     """Seconds left, and whose clock runs."""
     if board_game.clock is None:
         return None
-    left: dict[str, Any] = {
+    left: Facts = {
         chess.COLOR_NAMES[side]: max(0.0, board_game.clock.left(side)) for side in chess.COLORS
     }
     running = board_game.clock.running
@@ -164,7 +164,7 @@ def _about(board_game: BoardGame) -> list[str]:
     ]
 
 
-def lines_of(board: chess.Board, infos: Sequence[SearchInfo], most: int) -> dict[str, Any]:
+def lines_of(board: chess.Board, infos: Sequence[SearchInfo], most: int) -> Facts:
     """Return at most so many lines of analysis of a board for the page, the best one for the side
     to move first; scores and chances are White's, on the scale of reviews.
 
@@ -176,7 +176,7 @@ def lines_of(board: chess.Board, infos: Sequence[SearchInfo], most: int) -> dict
     def worth(info: SearchInfo) -> tuple[float, float]:
         return rank_of(Evaluation.of_info(info), chess.WHITE)
 
-    lines = list[dict[str, Any]]()
+    lines = list[Facts]()
     promoted = set[tuple[chess.Square, chess.Square]]()
     for info in sorted(infos, key=worth, reverse=True):
         moves = _with_queens(board, info.line(_LINE_PLIES))
@@ -196,7 +196,7 @@ def lines_of(board: chess.Board, infos: Sequence[SearchInfo], most: int) -> dict
     }
 
 
-def _with_queens(board: chess.Board, line: Sequence[chess.Move]) -> list[chess.Move]:
+def _with_queens(board: chess.Board, line: Moves) -> list[chess.Move]:
     """Return a line in which each pawn that promotes and is taken at once becomes a queen: to the
     search all pieces are as good there.
     """
@@ -214,7 +214,7 @@ def _with_queens(board: chess.Board, line: Sequence[chess.Move]) -> list[chess.M
     return moves
 
 
-def _line(board: chess.Board, info: SearchInfo, line: Sequence[chess.Move]) -> dict[str, Any]:
+def _line(board: chess.Board, info: SearchInfo, line: Moves) -> Facts:
     walk = board.copy(stack=False)
     moves = []
     for move in line:
@@ -222,19 +222,18 @@ def _line(board: chess.Board, info: SearchInfo, line: Sequence[chess.Move]) -> d
             {"uci": move.uci(), "san": shown_moves(walk.san(move)), "number": move_number(walk)}
         )
         walk.push(move)
-    squares = [line[0].from_square, line[0].to_square] if line else []
     return {
         **_verdict(for_people(Evaluation.of_info(info)).seen_by_white(board.turn)),
         "moves": moves,
-        "squares": squares,
+        "squares": squares_of(line)[0] if line else [],
     }
 
 
-def _verdict(verdict: Evaluation) -> dict[str, Any]:
+def _verdict(verdict: Evaluation) -> Facts:
     return {"score": verdict.text, "wdl": verdict.wdl, "expected": chances_of(verdict)}
 
 
-def verdict_at_end(board: chess.Board) -> dict[str, Any]:
+def verdict_at_end(board: chess.Board) -> Facts:
     """Lines of a position without legal moves: none, and its result."""
     verdict = Evaluation.of_result(board.result())
     name = later("Checkmate") if board.is_checkmate() else later("Stalemate")

@@ -7,7 +7,6 @@ node comes into the tree, so that a tree costs as much as it has moves.
 
 from collections.abc import Sequence
 from operator import is_
-from typing import Any
 
 import chess
 import chess.pgn
@@ -15,7 +14,7 @@ import chess.pgn
 from engine.board.notation import move_number
 from engine.board.pgn.annotations import Shape, drawn_by, notes_at, with_author_text, with_drawing
 from engine.errors import MoveError
-from engine.pages.board import shown_position
+from engine.pages.board import Facts, shown_position
 from uci.language import _, shown_moves
 from uci.openings.opening_names import position_name
 
@@ -25,7 +24,6 @@ _NAMED_PLIES = 40  # of a line, in which openings are looked for
 # Of which a move has one at most.
 _GLYPHS = range(chess.pgn.NAG_GOOD_MOVE, chess.pgn.NAG_DUBIOUS_MOVE + 1)
 
-Facts = dict[str, Any]  # of a node, as plain JSON types
 _UNWRITTEN: Facts = {"note": "", "drawn": [], "clock": None}
 
 

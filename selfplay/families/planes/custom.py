@@ -21,7 +21,7 @@ from engine.network.policy_map import POLICY_SIZE
 from engine.nn.layer import Layer
 from selfplay.families.planes.planes_family import PlanesHeldOut, PlanesMixture, score_sums
 from selfplay.families.planes.planes_sampler import TrainingBatch
-from selfplay.training.family import Family, HeldOutScores, Learning, Rate, scores_of
+from selfplay.training.family import Family, HeldOutScores, Learning, LearningState, Rate, scores_of
 from selfplay.training.losses import Losses
 from selfplay.training.mixture import Batches, TrainingSet
 from selfplay.training.recipe import TOWER_RECIPE, LearnerSettings
@@ -153,7 +153,7 @@ class CustomLearner(Learning):
         """Return the weights to play with; the network averages them itself, or does not."""
         return CustomWeights(self._network.weights())
 
-    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    def state(self) -> LearningState:
         return self.averaged_model().params, {"steps_done": self.steps_done}
 
     def restore(self, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> None:

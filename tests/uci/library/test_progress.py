@@ -126,7 +126,6 @@ def test_each_number_leads_to_its_positions(reviewed, by, name):
     (place,) = positions(reviewed, by, name)
     assert place["ply"] == 12
     assert place["white"] == "Ben"
-    assert place["missed"]
 
 
 def test_no_position_is_told_of_what_was_not_counted(reviewed):

@@ -9,8 +9,7 @@ let received = 0;      // when it came, in milliseconds
 let browsed = null;    // the node that is looked at in a game, null for the latest
 let wanted = null;     // the node that is looked at in analysis until the server has answered
 const tree = new Map();  // the nodes of the game and its variations, by number, each with its number and its parent's
-let lines = null;      // the latest lines of analysis
-const known = new Map();  // the latest lines of each position of this game, by FEN
+const known = new Map();  // the latest lines of analysis of each position of this game, by FEN
 let hint = null;       // the latest hint
 let marks = {};        // what a review says of moves, by their numbers
 let summaries = null;  // what it says of each side
@@ -96,13 +95,11 @@ function pathTo(id) {
 const here = () => state.analysing ? wanted ?? state.here : browsed ?? state.last;
 const shownStep = () => tree.get(here()) ?? tree.get(state.here);
 const isLatest = () => state.analysing || browsed === null;
-const linesFit = () => lines && state.analysing && $("lines-on").checked && lines.fen === shownStep().fen;
-const recallLines = () => { lines = known.get(shownStep().fen) ?? lines; };
+const linesHere = () => state?.analysing && $("lines-on").checked && known.get(shownStep().fen);
 const bottomSide = () => ((state.mine ?? "white") === "white") !== turned ? "white" : "black";
 
 function show() {
   if (!state) return;
-  recallLines();
   showBoard();
   showStrips(shownStep());
   showMoves();
@@ -124,10 +121,10 @@ function showNotes(step) {
 function showBoard() {
   const step = shownStep();
   if (state.lesson) { showLesson(state.lesson, step); return; }
-  const arrows = [], mark = marks[step.id];
+  const arrows = [], mark = marks[step.id], lines = linesHere();
   if (mark?.better) arrows.push([...mark.better, "better"]);
   if (mark?.answer) arrows.push([...mark.answer, "threat"]);
-  if (linesFit() && !arrows.length) lines.lines.slice(0, 3).forEach((line, index) =>
+  if (lines && !arrows.length) lines.lines.slice(0, 3).forEach((line, index) =>
     line.squares.length && arrows.unshift([...line.squares, index ? "other" : "better"]));
   if (hint && hint.fen === step.fen && !state.analysing) arrows.push([...hint.squares, "better"]);
   arrows.push(...premoves.map(squares => [...squares, "premove"]));
@@ -357,19 +354,24 @@ function showLines() {
   $("lines").hidden = $("bar-place").hidden = !state.analysing;
   $("board").closest(".board-row").classList.toggle("with-bar", state.analysing);
   if (!state.analysing) return;
-  const fits = linesFit(), on = $("lines-on").checked;
-  const best = fits ? lines.over ?? lines.lines[0] : null;
-  $("wdl").hidden = !on;
-  $("deeper").hidden = !on || resting !== shownStep().fen;
-  $("work").textContent = !on ? "" : fits ? lines.over ? t(lines.over.text)
-    : t("depth {depth} · {nodes} nodes · {nps}/s", { depth: lines.depth, nodes: short(lines.nodes), nps: short(lines.nps) })
-    : t("thinking");
+  const lines = linesHere(), isOn = $("lines-on").checked;
+  const best = lines && (lines.over ?? lines.lines[0]);
+  $("wdl").hidden = !isOn;
+  $("deeper").hidden = !isOn || resting !== shownStep().fen;
+  $("work").textContent = isOn ? workText(lines) : "";
   for (const place of ["bar-place", "wdl"]) $(place).style.visibility = best ? "visible" : "hidden";
   if (best) {
     showBar($("bar-place").querySelector(".bar"), best.expected, best.score, live.view.flipped);
     chances($("wdl"), best.wdl);
   }
-  if (fits || !on) lineList.fill(fits ? lines.lines.map((line, rank) => lineItem(line, lines.fen, rank)) : []);
+  if (lines) lineList.fill(lines.lines.map((line, rank) => lineItem(line, lines.fen, rank)));
+  else if (!isOn) lineList.fill([]);
+}
+
+function workText(lines) {
+  if (!lines) return t("thinking");
+  if (lines.over) return t(lines.over.text);
+  return t("depth {depth} · {nodes} nodes · {nps}/s", { depth: lines.depth, nodes: short(lines.nodes), nps: short(lines.nps) });
 }
 
 const short = count => count >= 1e6 ? `${(count / 1e6).toFixed(1)}M` : count >= 1e3 ? `${Math.round(count / 1e3)}k` : String(count);
@@ -455,7 +457,6 @@ for (const id of ["people-on", "people-rating"]) $(id).addEventListener("change"
 
 function showControls() {
   const playing = state.isGame && !state.end && !state.analysing;
-  const over = state.isGame && state.end && !state.analysing;
   const path = pathTo(here());
   $("actions").hidden = !playing || !state.human;
   for (const button of $("actions").querySelectorAll("[data-do=hint], [data-do=offer_draw]")) button.disabled = state.thinking;
@@ -467,7 +468,7 @@ function showControls() {
   $("edit").hidden = !state.analysing;
   showNames();
   $("drop").hidden = !state.isGame;
-  const { lesson } = state, isLearning = Boolean(lesson && !lesson.over);
+  const { lesson } = state, isLearning = lesson?.over === false;
   document.body.classList.toggle("learning", isLearning);
   $("try-here").hidden = Boolean(lesson) || !Object.keys(marks).length;
   $("try-here").disabled = !marks[here()]?.better;
@@ -477,18 +478,18 @@ function showControls() {
   $("review-too").disabled = !$("review").hidden || !mayReview();
   $("analyse-button").textContent = state.analysing && state.isGame ? t("Game") : t("Analyse");
   $("analyse-button").disabled = state.analysing && !state.isGame;
-  $("typed").hidden = Boolean(over) || (state.isGame && !state.human && !state.analysing);
+  $("typed").hidden = state.isGame && !state.analysing && Boolean(state.end || !state.human);
   $("opening").textContent = path.findLast(step => step.opening)?.opening ?? "";
   const isFirst = path.length === 1, isLast = nextOf(here()) === here();
-  for (const [name, off] of [["first", isFirst], ["back", isFirst], ["on", isLast], ["last", isLast]])
-    $("steps").querySelector(`[data-go=${name}]`).disabled = off;
+  for (const [name, isOff] of Object.entries({ first: isFirst, back: isFirst, on: isLast, last: isLast }))
+    $("steps").querySelector(`[data-go=${name}]`).disabled = isOff;
 }
 
 // What is told of a game that is over, above its moves.
 function showOver() {
-  const { end } = state, isOver = Boolean(state.isGame && end && !state.analysing);
-  $("over").hidden = !isOver;
-  if (!isOver) return;
+  const { end } = state;
+  $("over").hidden = !state.isGame || state.analysing || !end;
+  if ($("over").hidden) return;
   $("over").querySelector(".result").textContent = `${end.result} · ${t(end.reason)}`;
   const rows = summaries ? ["white", "black"].map(side => make("tr", {}, make("td", {}, t(state.names[side])), make("td", {}, summaries[side]))) : [];
   $("over").querySelector("tbody").replaceChildren(...rows);
@@ -566,9 +567,7 @@ const answers = {
     const before = state, wasHere = before && here();
     state = message;
     state.steps = grow(message);
-    const { here: place } = message;
-    state.place = { ply: pathTo(place).length - 1, variation: !state.steps.some(step => step.id === place) };
-    if (wanted === place || !state.analysing || !tree.has(wanted)) wanted = null;
+    if (wanted === message.here || !state.analysing || !tree.has(wanted)) wanted = null;
     const isNew = arriving;
     waitingDialog = null;
     arriving = false;
@@ -580,7 +579,7 @@ const answers = {
     const latest = state.steps.at(-1);
     const moved = before && state.steps.at(-2)?.fen === before.steps.at(-1).fen;
     if (moved) playSound(latest.san);
-    if (isNew || before.steps[0].fen !== state.steps[0].fen) { lines = hint = null; known.clear(); }
+    if (isNew || before.steps[0].fen !== state.steps[0].fen) { hint = null; known.clear(); }
     $("lines-on").checked = state.shows.on;
     setChoice($("line-count"), String(state.shows.count));
     showReview(state.review);
@@ -607,7 +606,6 @@ const answers = {
     known.set(message.fen, message);
     resting = "";
     if (!state) return;
-    recallLines();
     showBoard();
     showLines();  // the rest stays: the moves would lose where the person has scrolled to
   },
