@@ -84,18 +84,14 @@ def board_svg(
     *,
     perspective: chess.Color = chess.WHITE,
     arrows: Iterable[Arrow] = (),
-    label: str = "",
+    label: str,
     translate: Callable[[str], str] = str,
 ) -> Markup:
     """Return a board seen from `perspective`; screen readers say `label` first.
 
     `translate` gets what they say of the position.
     """
-    text = (
-        f"{label}. {translate(describe_board(board))}"
-        if label
-        else translate(describe_board(board))
-    )
+    text = f"{label}. {translate(describe_board(board))}"
     parts = [
         f'<svg class="board" viewBox="0 0 {SIDE} {SIDE}" role="img" aria-label="{Markup.escape(text)}">',
         f'<rect class="light" width="{SIDE}" height="{SIDE}"/><path class="dark" d="{_dark_squares()}"/>',

@@ -137,14 +137,11 @@ class TimeControl:
         limit = chess.engine.Limit(time=self.movetime_s or None, nodes=self.nodes or None)
         if not self.base_s:
             return limit
-        opponent_inc = opponent.increment_s
-        if not opponent.base_s:
-            opponent_clock_s = clock_s
-            opponent_inc = self.increment_s
-        if turn == chess.WHITE:
-            limit.white_clock, limit.white_inc = clock_s, self.increment_s
-            limit.black_clock, limit.black_inc = opponent_clock_s, opponent_inc
-        else:
-            limit.white_clock, limit.white_inc = opponent_clock_s, opponent_inc
-            limit.black_clock, limit.black_inc = clock_s, self.increment_s
+        own = white = black = clock_s, self.increment_s
+        if opponent.base_s:
+            black = opponent_clock_s, opponent.increment_s
+        if turn == chess.BLACK:
+            white, black = black, own
+        limit.white_clock, limit.white_inc = white
+        limit.black_clock, limit.black_inc = black
         return limit

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -156,21 +156,19 @@ class Catalogue:
         game.file.changed = changed
         self._changes += 1
 
-    def note_deletion(self, games: Iterable[Game], changed: int) -> None:
-        """Note that games of one file were deleted, at a time: what follows them moves."""
-        gone = set(games)
+    def note_deletion(self, file: GamesFile, gone: Set[Game], changed: int) -> None:
+        """Note that games of a file were deleted, at a time: what follows them moves."""
         left = list[Game]()
         shift = 0
-        for game in next(iter(gone)).file.games:
+        for game in file.games:
             if game in gone:
                 shift -= game.place.end - game.place.begin
                 self._drop(game)
             else:
                 game.place = _moved(game.place, shift)
                 left.append(game)
-        for game in gone:
-            game.file.games = left
-            game.file.changed = changed
+        file.games = left
+        file.changed = changed
         self._changes += 1
 
     def has_file(self, name: str) -> bool:

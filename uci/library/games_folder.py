@@ -134,7 +134,7 @@ class GamesFolder:
         places = [game.place for game in games]
         around = self.catalogue.around(games)
         change = changes.delete(self.folder / file.name, places, around)
-        self.catalogue.note_deletion(games, _time_of(change))
+        self.catalogue.note_deletion(file, set(games), _time_of(change))
         self._note_change(file, is_known, change)
 
     def _note_gone(self, game: Game, equal_games: Sequence[Game], deletion: Deletion) -> None:

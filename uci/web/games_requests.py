@@ -178,7 +178,7 @@ def export(service: GamesService, games: GamesFolder, keys: list[str], **wanted:
     """Make a file of the chosen games, or of all that are listed, which the page then fetches."""
     chosen = keys or games.catalogue.keys(GameQuery(**wanted))
     text = yield from pgn_of(games, chosen)
-    service.exported = Exported("aino-games.pgn", "application/x-chess-pgn", text)
+    service.exported = Exported("aino-games.pgn", text)
     service.tell({"do": "exported", "name": service.exported.name})
 
 

@@ -37,10 +37,9 @@ _MOST_ASKED = 10  # names in the question which are one's own
 
 @dataclass(frozen=True)
 class Exported:
-    """A file that was made for the page."""
+    """A PGN that was made for the page."""
 
     name: str
-    kind: str  # its media type
     text: str
 
 

@@ -298,6 +298,12 @@ class _Guarded(RequestHandler):
             f"{status_code}: {self._reason}. The board's address is in the terminal in which Aino runs.\n"
         )
 
+    def send_pgn(self, name: str, text: str) -> None:
+        """Answer with a PGN that the browser saves under a name."""
+        self.set_header("Content-Type", "application/x-chess-pgn; charset=utf-8")
+        self.set_header("Content-Disposition", f'attachment; filename="{name}"')
+        self.finish(text)
+
     async def show_page(self, page: Callable[..., str]) -> None:
         """Answer with the page for a nonce, whose own script is the only one that runs. A thread
         makes the page.
@@ -385,9 +391,7 @@ class GameHandler(_Guarded):
     async def get(self, token: str) -> None:
         """Answer with the file."""
         name, make_text = self.server.board.game_file()
-        self.set_header("Content-Type", "application/x-chess-pgn; charset=utf-8")
-        self.set_header("Content-Disposition", f'attachment; filename="{name}"')
-        self.finish(await asyncio.to_thread(make_text))
+        self.send_pgn(name, await asyncio.to_thread(make_text))
 
 
 class ExportHandler(_Guarded):
@@ -398,9 +402,7 @@ class ExportHandler(_Guarded):
         exported = self.server.board.games.exported
         if exported is None:
             raise HTTPError(404, reason="No games were chosen")
-        self.set_header("Content-Type", f"{exported.kind}; charset=utf-8")
-        self.set_header("Content-Disposition", f'attachment; filename="{exported.name}"')
-        self.finish(exported.text)
+        self.send_pgn(exported.name, exported.text)
 
 
 @stream_request_body

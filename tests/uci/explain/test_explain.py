@@ -121,8 +121,10 @@ def test_a_board_is_drawn():
 
 def test_a_board_is_turned_for_black():
     kings = chess.Board("4k3/8/8/8/8/8/8/K7 w - - 0 1")
-    assert '<use href="#white-king" x="0" y="315"/>' in board_svg(kings)
-    assert '<use href="#white-king" x="315" y="0"/>' in board_svg(kings, perspective=chess.BLACK)
+    assert '<use href="#white-king" x="0" y="315"/>' in board_svg(kings, label="")
+    assert '<use href="#white-king" x="315" y="0"/>' in board_svg(
+        kings, perspective=chess.BLACK, label=""
+    )
 
 
 def test_page_of_a_position_loads_nothing(tmp_path, capsys):
