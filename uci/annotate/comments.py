@@ -16,12 +16,13 @@ from engine.board.pgn.annotations import (
 )
 from engine.search.limits import Limits
 from uci import __version__
+from uci.annotate.compared_lines import SHOWN_PLIES, told_line
 from uci.annotate.looks import deeper
 from uci.annotate.material import Moves
 from uci.annotate.move_marks import BAD, BRILLIANT
 from uci.annotate.move_review import GameReview, MoveReview
 from uci.annotate.people import EASY_TO_MISS, WITHIN_REACH
-from uci.annotate.reasons import SHOWN_PLIES, point_of, reason_of, told_line
+from uci.annotate.reasons import point_of, reason_of
 from uci.common.evaluation import Evaluation
 from uci.language import _, later, letters_shown, several, shown_moves
 

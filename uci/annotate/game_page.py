@@ -17,10 +17,10 @@ from engine.pages.board import Arrow, Facts, board_svg, shown_position, squares_
 from engine.pages.chart import area_path
 from uci.annotate.accuracy import PHASE_NAMES
 from uci.annotate.comments import move_comment, turning_sentence
+from uci.annotate.compared_lines import SHOWN_PLIES
 from uci.annotate.material import Moves
 from uci.annotate.move_marks import chances_of
 from uci.annotate.move_review import GameReview, MoveReview
-from uci.annotate.reasons import SHOWN_PLIES
 from uci.common.evaluation import Evaluation
 from uci.language import _, shown_moves, translated
 from uci.pages.render import render

@@ -7,18 +7,20 @@ better move attacks may. An exposed king, or what is prevented or developed, com
 explains a blunder.
 """
 
-import functools
-import itertools
-from dataclasses import dataclass
-
 import chess
 
 from engine.board.notation import board_after
-from engine.board.worth import lead, worth_taken
+from engine.board.worth import lead
+from uci.annotate.compared_lines import (
+    NEAR_PLIES,
+    PLIES_TOLD,
+    SHOWN_PLIES,
+    Lines,
+    calm_points,
+    told_line,
+)
 from uci.annotate.material import (
     SACRIFICE,
-    Balance,
-    Kinds,
     Moves,
     balances,
     gain_on,
@@ -26,12 +28,10 @@ from uci.annotate.material import (
     listed,
     offers,
     on_square,
-    pawns_of,
-    unrest,
 )
-from uci.annotate.motifs import HANGING, TACTICS, mate_pattern, motif
+from uci.annotate.motifs import HANGING, TACTICS, mate_pattern
 from uci.annotate.move_marks import BLUNDER
-from uci.annotate.move_purposes import developing, prey, purpose_of, threat
+from uci.annotate.move_purposes import developing, prey, threat
 from uci.annotate.move_review import (
     MATERIAL_KIND,
     NO_REASON,
@@ -39,103 +39,15 @@ from uci.annotate.move_review import (
     MoveReason,
     MoveReview,
 )
-from uci.language import _, later, shown_moves, shows_own_letters, spoken
+from uci.language import _, later, shows_own_letters, spoken
 
-SHOWN_PLIES = 12  # of a better line, and of what follows a move; nothing beyond them is a reason
-_HORIZONS = (8, SHOWN_PLIES)  # plies in which material is looked for, the nearer one first
-# Centipawns of the evaluation for each pawn that is named, set by hand on 20 games: a move that
-# costs less than the first has compensation, and one that costs more than the second does something
-# worse. Far behind, scores lie wider.
-_COST_CP = (65, 360)
-_FAR_BEHIND_CP = -300
-_COST_BEHIND_CP = 100
-_MOST_COUNTED = 5  # pawns; what is lost beyond them moves the evaluation little. Set by hand.
-# Scores end at ten pawns, so that a lost side cannot lose what its pieces are worth. To lose this
-# share of what is left to lose is enough.
-_WORST_CP = -1000
-_SHARE_LEFT = 0.7
 _LEAST_EN_PRISE = 3  # pawns, a piece
-# Pawns by which the farther horizon must name more than the nearer one, to be told.
-_MUCH_MORE = 2
-# The least that the evaluation gives for each pawn that a side is ahead, unless there is
-# compensation.
-_FELT_CP = 25
-_SMALL_COST_CP = 150  # the most that an attack on a pawn or a trade can explain
-_PLIES_TOLD = 3  # of a line within a sentence
 # Most in an ending; a won one has at least, an even one at most.
 _ENDING_PIECES = 4
 _DECIDED_CP = 200
 _EVEN_CP = 125
 # Moves of a mate that explains little, unless it costs so many centipawns.
 _LONG_MATE, _DEAR_CP = (4, 450)
-
-
-@dataclass(frozen=True)
-class Lines:
-    """A move and its better alternative, as lines from the position before it.
-
-    A mate is a number of moves in the mover's view, negative where the mover is mated, None without
-    one.
-    """
-
-    board: chess.Board
-    played: Moves  # with the move itself
-    better: Moves
-    mate_played: int | None = None
-    mate_better: int | None = None
-    cost_cp: float | None = None  # what the evaluation loses by the move, if known
-    best_cp: float | None = None  # the mover's evaluation of the better move, if known
-
-    # Of an answer that is a sacrifice: the capture, and what follows.
-    taken: Moves = ()
-    is_blunder: bool = False
-
-    @functools.cached_property
-    def is_dropped(self) -> bool:
-        """Whether the answer takes the piece that has moved, and wins more by it than that took and
-        than the mover takes next.
-        """
-        move, *answers = self.played[:2]
-        if not answers or answers[0].to_square != move.to_square:
-            return False
-        won = gain_on(self.answered, move.to_square) - worth_taken(self.board, move)
-        _start, *settled = balances(self.board, self.played, _HORIZONS[0]).values()
-        is_paid_back = bool(settled) and settled[0].pawns >= 0
-        return won >= SACRIFICE and not is_paid_back
-
-    def does(self, board: chess.Board, line: Moves) -> str:
-        """Return what a line's first move does, of what explains the cost."""
-        explains_much = self.is_blunder or (self.cost_cp or 0) > _SMALL_COST_CP
-        return purpose_of(board, line, explains_much, is_blunder=self.is_blunder)
-
-    @functools.cached_property
-    def material(self) -> MoveReason:
-        """What the played line loses or the better one wins, within the nearer horizon unless much
-        more falls behind it.
-        """
-        near_pawns, near = _material_within(self, _HORIZONS[0])
-        far_pawns, far = _material_within(self, _HORIZONS[1])
-        if near.text and far_pawns < near_pawns + _MUCH_MORE:
-            return near
-        return far if far.text else near
-
-    @property
-    def answered(self) -> chess.Board:
-        """The position after the move."""
-        return board_after(self.board, *self.played[:1])
-
-    def costs(self, balance: Balance) -> bool:
-        """Whether the move costs about what a balance gains."""
-        if self.cost_cp is None or balance.pawns <= 0:
-            return balance.pawns > 0
-        most_cp = _COST_CP[1] * max(balance.pawns, pawns_of(balance.won))
-        return self.least_cp(balance.pawns) <= self.cost_cp <= most_cp
-
-    def least_cp(self, pawns: int) -> float:
-        """Return what a move costs at least that loses so many pawns."""
-        best_cp = self.best_cp or 0.0
-        each_cp = _COST_BEHIND_CP if best_cp <= _FAR_BEHIND_CP else _COST_CP[0]
-        return min(each_cp * min(pawns, _MOST_COUNTED), _SHARE_LEFT * (best_cp - _WORST_CP))
 
 
 def reason_of(move: MoveReview) -> MoveReason:
@@ -156,8 +68,8 @@ def _lines_of(move: MoveReview) -> Lines:
         move.board.copy(stack=False),
         move.played_line,
         move.best_line,
-        mate_played=after.mate,
-        mate_better=before.mate,
+        mate_played=after.mate or 0,
+        mate_better=before.mate or 0,
         cost_cp=before.score_cp - after.score_cp,
         best_cp=before.score_cp,
         taken=move.taken,
@@ -170,7 +82,7 @@ def find_reason(lines: Lines) -> MoveReason:
     rook by the knight on c7`. It has no text where no rule fits.
     """
     if lines.mate_better or lines.mate_played:
-        is_far = -(lines.mate_played or 0) > _LONG_MATE and not lines.mate_better
+        is_far = -lines.mate_played > _LONG_MATE and not lines.mate_better
         if is_far and (lines.cost_cp or 0) < _DEAR_CP:
             return NO_REASON
         return _mates(lines)
@@ -207,14 +119,14 @@ def _wrong_taker(lines: Lines) -> MoveReason:
 
 
 def _mates(lines: Lines) -> MoveReason:
-    misses = (lines.mate_better or 0) > 0 >= (lines.mate_played or 0)
-    allows = (lines.mate_played or 0) < 0 <= (lines.mate_better or 0)
+    misses = lines.mate_better > 0 >= lines.mate_played
+    allows = lines.mate_played < 0 <= lines.mate_better
     parts = []
     if misses:
-        won = mate_text(lines.board, lines.better, lines.mate_better or 0, SHOWN_PLIES)
+        won = mate_text(lines.board, lines.better, lines.mate_better, SHOWN_PLIES)
         parts.append(_("misses {mate}", mate=won))
     if allows:
-        lost = mate_text(lines.board, lines.played, -(lines.mate_played or 0), 1 + SHOWN_PLIES)
+        lost = mate_text(lines.board, lines.played, -lines.mate_played, 1 + SHOWN_PLIES)
         parts.append(_("allows {mate}", mate=lost))
     return MoveReason(listed(parts), "mate", is_missed=not allows)
 
@@ -251,116 +163,6 @@ def _material(lines: Lines) -> MoveReason:
     return lines.material
 
 
-def _material_within(lines: Lines, horizon: int) -> tuple[int, MoveReason]:
-    """Return what is lost or missed at the first point where the difference is the cost, with its
-    worth in pawns.
-    """
-    points = _points(lines, horizon) + _points(lines, 2 * horizon)[-1:]
-    leads = [better.pawns - played.pawns for _plies, played, better in points]
-    board, mover = lines.board, lines.board.turn
-    for at, (plies, played, better) in enumerate(points[:-1]):
-        is_kept = all(
-            (played.pawns >= 0 or 2 * lost.pawns <= played.pawns)
-            and (better.pawns <= 0 or 2 * won.pawns >= better.pawns)
-            for _ply, lost, won in points[at:-1]
-        )
-        is_lasting = 2 * leads[-1] >= leads[at] > 0 and 2 * leads[at] >= max(leads[at:-1])
-        if not (is_kept and is_lasting):
-            continue
-        unrests = (
-            unrest(board, lines.played[:plies], mover),
-            unrest(board, lines.better[:plies], not mover),
-        )
-        if max(unrests) < leads[at]:
-            reason = _difference(lines, plies, played, better)
-            if reason.text:
-                return leads[at], reason
-    return 0, NO_REASON
-
-
-def _points(lines: Lines, shown: int) -> list[tuple[int, Balance, Balance]]:
-    """Return the balances of both lines after each number of plies at which the played one is calm,
-    and at their ends, so many plies after the move and within the better line.
-    """
-    played = balances(lines.board, lines.played, 1 + shown, 1 + SHOWN_PLIES)
-    better = balances(lines.board, lines.better, shown, SHOWN_PLIES)
-    points = [
-        (ply, played[ply], better[max(calm_ply for calm_ply in better if calm_ply <= ply)])
-        for ply in played
-    ]
-    return [*points, (1 + shown, played[max(played)], better[max(better)])]
-
-
-def _difference(lines: Lines, plies: int, played: Balance, better: Balance) -> MoveReason:
-    """Return the larger part of what lies between two balances, in words; none where that is not
-    what the move costs.
-    """
-    gap = Balance.of(
-        played.lost + better.won, played.won + better.lost, better.promotions - played.promotions
-    )
-    if lines.costs(Balance(Kinds(), Kinds(), gap.promotions)):
-        if played.promotions < 0:
-            return MoveReason(_("lets a pawn promote"), MATERIAL_KIND)
-        return MoveReason(_("misses the promotion of a pawn"), MATERIAL_KIND, is_missed=True)
-    lost, missed = Balance.of(played.lost, better.lost), Balance.of(better.won, played.won)
-    if missed.pawns > lost.pawns and better.pawns > 0 and not lines.is_dropped:
-        if lines.costs(better) and not _is_given(lines, plies):
-            return _missed(lines, plies, played, better)
-        return NO_REASON
-    named = played.reversed() if played.pawns < 0 else gap
-    line = lines.played[1:plies]
-    is_other = named is gap and (gap.lost or not gap.won <= played.lost)
-    if not line or named.promotions or not lines.costs(named) or is_other:
-        return NO_REASON
-    return _lost(lines, line, named)
-
-
-def _is_given(lines: Lines, plies: int) -> bool:
-    """Whether the better line wins what the other side need not give, or has given something
-    for.
-    """
-    boards = list(itertools.accumulate(lines.better[:plies], board_after, initial=lines.board))
-    captures = (at for at, move in enumerate(lines.better[:plies]) if boards[at].is_capture(move))
-    first = next(captures, 0)
-    is_gift = first % 2 == 1 and not prey(boards[first], lines.board.turn)
-    ahead = lead(boards[-1], lines.board.turn)
-    is_paid_for = lines.best_cp is not None and ahead > 0 and lines.best_cp < ahead * _FELT_CP
-    return is_gift or is_paid_for
-
-
-def _lost(lines: Lines, line: Moves, lost: Balance) -> MoveReason:
-    """Return what the answers win, and how."""
-    after = lines.answered
-    how = motif(after, line, lost)
-    if how.is_tactic:
-        text = _("loses {material} to {motif}", material=lost.text, motif=how.text)
-        return MoveReason(text, how.theme)
-    if how.text:
-        taking = told_line(after, line[:1])
-        text = later("loses {material} to {move}: {state}")
-        return MoveReason(_(text, material=lost.text, move=taking, state=how.text), HANGING)
-    moves = told_line(after, line)
-    return MoveReason(
-        _("loses {material} after {line}", material=lost.text, line=moves), MATERIAL_KIND
-    )
-
-
-def _missed(lines: Lines, plies: int, played: Balance, better: Balance) -> MoveReason:
-    """Return what the better line wins, for a move that wins less."""
-    if played.pawns > 0:
-        text = later("wins only {material} instead of {better}")
-        return MoveReason(
-            _(text, material=played.text, better=better.text), MATERIAL_KIND, is_missed=True
-        )
-    how = motif(lines.board, lines.better[: min(plies, SHOWN_PLIES)], better)
-    if how.is_tactic:
-        text = later("misses a chance to win {material} through {motif}")
-        sentence = _(text, material=better.text, motif=how.text)
-        return MoveReason(sentence, how.theme, is_missed=True)
-    sentence = _("misses a chance to win {material}", material=better.text)
-    return MoveReason(sentence, how.theme or MATERIAL_KIND, is_missed=True)
-
-
 def _en_prise(lines: Lines) -> MoveReason:
     """Return the dearest piece that the other side can take now, and not after the better move,
     where that is about what the move costs. What the line itself takes, it has shown to be paid
@@ -388,8 +190,8 @@ def _trade(lines: Lines) -> MoveReason:
     move.
     """
     is_behind = (lines.best_cp or 0.0) < 0 and lead(lines.board, lines.board.turn) <= -SACRIFICE
-    traded = board_after(lines.board, *lines.played[:_PLIES_TOLD])
-    better = board_after(lines.board, *lines.better[:_PLIES_TOLD])
+    traded = board_after(lines.board, *lines.played[:PLIES_TOLD])
+    better = board_after(lines.board, *lines.better[:PLIES_TOLD])
     had_queens = all(lines.board.pieces(chess.QUEEN, side) for side in chess.COLORS)
     if is_behind and had_queens and not traded.queens and better.queens:
         return MoveReason(_("trades queens while behind in material"), MATERIAL_KIND)
@@ -432,8 +234,8 @@ def _threat(lines: Lines) -> MoveReason:
 def _plan(lines: Lines) -> MoveReason:
     """Return what the next move but one of the better line, or of the answers, does."""
     if purpose := _later_purpose(lines, lines.board, lines.better):
-        return _misses(lines, _PLIES_TOLD, purpose)
-    return _runs_into(lines, _PLIES_TOLD, _later_purpose(lines, lines.answered, lines.played[1:]))
+        return _misses(lines, PLIES_TOLD, purpose)
+    return _runs_into(lines, PLIES_TOLD, _later_purpose(lines, lines.answered, lines.played[1:]))
 
 
 def _capture(lines: Lines) -> MoveReason:
@@ -446,7 +248,7 @@ def _capture(lines: Lines) -> MoveReason:
 
 
 def _later_purpose(lines: Lines, board: chess.Board, line: Moves) -> str:
-    if len(line) < _PLIES_TOLD or board.is_capture(line[0]):
+    if len(line) < PLIES_TOLD or board.is_capture(line[0]):
         return ""
     purpose = lines.does(board_after(board, *line[:2]), line[2:])
     is_there = board.is_legal(line[2]) and lines.does(board, line[2:3])
@@ -474,9 +276,9 @@ def _misses(lines: Lines, plies: int, purpose: str, kind: str = POSITION) -> Mov
 def _greed(lines: Lines) -> MoveReason:
     """Return that the answers to a capture win more than it."""
     board, answers = lines.board, lines.played[1:]
-    plies, gained, better = _points(lines, _HORIZONS[0])[1]
+    plies, gained, better = calm_points(lines, NEAR_PLIES)[1]
     is_greedy = board.is_capture(lines.played[0]) and gained.pawns > max(0, better.pawns)
-    if not is_greedy or not answers or plies > _PLIES_TOLD:
+    if not is_greedy or not answers or plies > PLIES_TOLD:
         return NO_REASON
     piece = on_square(board, lines.played[0].to_square)
     line = told_line(lines.answered, answers)
@@ -529,9 +331,9 @@ def _exposing(board: chess.Board, line: Moves) -> int:
     """Return the other side's move, counted from 1, that makes the king move which may castle, or
     doubles a pawn beside the king, while a queen stays to attack it; 0 without one near enough.
     """
-    if not board_after(board, *line[: 1 + _HORIZONS[0]]).pieces(chess.QUEEN, not board.turn):
+    if not board_after(board, *line[: 1 + NEAR_PLIES]).pieces(chess.QUEEN, not board.turn):
         return 0
-    for at in range(2, min(len(line), 1 + _HORIZONS[0]), 2):
+    for at in range(2, min(len(line), 1 + NEAR_PLIES), 2):
         now = board_after(board, *line[:at])
         move = line[at]
         king = now.king(board.turn) or 0
@@ -565,11 +367,6 @@ def _is_prevented(lines: Lines) -> bool:
     return not best.is_legal(answers[0]) or (
         is_sacrifice(best, answers) and not is_sacrifice(after, answers)
     )
-
-
-def told_line(board: chess.Board, line: Moves) -> str:
-    """Return the first moves of a line as a sentence has them: `11...Na4 12. Qe5 Nxb2`."""
-    return shown_moves(board.variation_san(line[:_PLIES_TOLD]))
 
 
 # A coach's order: what costs most comes first.

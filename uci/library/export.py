@@ -3,8 +3,8 @@
 from collections.abc import Generator, Iterable
 
 from engine.files.text import open_unpacked, reading, utf8_pieces
-from uci.library.catalogue import Game, GamesFile
 from uci.library.game_files import check_unchanged
+from uci.library.game_records import Game, GamesFile
 from uci.library.games_folder import GamesFolder
 
 

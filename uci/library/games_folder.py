@@ -15,10 +15,11 @@ from engine.files.text import printable
 from uci.game.game_file import REVIEWS, ListedGame, owning
 from uci.language import _, later, several, translated
 from uci.library import changes
-from uci.library.catalogue import Catalogue, Game, GamesFile
+from uci.library.catalogue import Catalogue
 from uci.library.cooperative import finish
 from uci.library.folder_reader import FolderReader, OnGames
 from uci.library.game_files import WISH, game_at
+from uci.library.game_records import Game, GamesFile
 from uci.library.own_names import OwnNames
 from uci.library.reviews import KeptReview, Reviews
 

@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from uci.annotate.mistake_kinds import Mistake
-from uci.library.catalogue import Game, ReviewFacts
+from uci.library.game_records import Game, ReviewFacts
 
 COUNTED_MOVES = 15
 _Row = dict[str, Any]  # for the page, as plain JSON types

@@ -30,9 +30,10 @@ from uci.annotate.reasons import reason_of
 from uci.common.evaluation import Evaluation
 from uci.common.reading import read_text_games
 from uci.language import _
-from uci.library.catalogue import Catalogue, ReviewFacts
+from uci.library.catalogue import Catalogue
 from uci.library.cooperative import Steps, finish
 from uci.library.game_files import review_files, review_path
+from uci.library.game_records import ReviewFacts
 from uci.library.puzzles import OWN, Puzzle, puzzle_key, puzzles_of
 
 _MARKS = {mark.nag: mark for mark in (*BAD, GREAT, BRILLIANT)}

@@ -5,9 +5,10 @@ import chess
 from engine.board.notation import board_after
 from engine.search.limits import Limits
 from engine.search.result import SearchResult
+from uci.annotate.compared_lines import SHOWN_PLIES, Lines
 from uci.annotate.material import Moves, balances
 from uci.annotate.motifs import motif
-from uci.annotate.reasons import SHOWN_PLIES, Lines, find_reason, mate_text
+from uci.annotate.reasons import find_reason, mate_text
 from uci.language import _, later, shown_moves
 from uci.library.puzzles import Puzzle
 from uci.library.reviews import mistake_text

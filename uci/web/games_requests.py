@@ -11,10 +11,10 @@ from uci.common.reading import board_at
 from uci.game.game_file import ListedGame, SavedGame
 from uci.game.timed_game import Setup, saved_game, without_clocks
 from uci.language import _, shown_moves, translated
-from uci.library.catalogue import Game
 from uci.library.cooperative import Steps
 from uci.library.export import pgn_of
 from uci.library.game_query import GameQuery
+from uci.library.game_records import Game
 from uci.library.games_folder import GamesFolder
 from uci.library.glicko import Rating
 from uci.library.progress import counted_games, points, positions, rows

@@ -14,10 +14,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
-import ipaddress
 import json
 import secrets
-import socket
 from collections.abc import Callable
 from functools import partial
 from typing import IO, Any, Protocol
@@ -28,7 +26,6 @@ from tornado.web import Application, HTTPError, RequestHandler, stream_request_b
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from engine.board.pgn.annotations import GLYPHS
-from engine.errors import ConfigError
 from engine.native.uptime import uptime_s
 from engine.pages.board import Facts, Tell
 from uci.catalogues import spoken_languages
@@ -36,12 +33,17 @@ from uci.game.level import SCALE, level_choices
 from uci.language import _, show_own_letters, shows_own_letters, speak
 from uci.library.game_files import is_key
 from uci.pages.render import render
+from uci.web.addresses import (
+    ADDRESS,
+    EVERY_ADDRESS,
+    is_number,
+    listening_socket,
+    name_and_port,
+    own_address,
+)
 from uci.web.games_service import GamesService
 from uci.web.request_forms import LONGEST, LONGEST_MESSAGE
 
-ADDRESS = "127.0.0.1"
-_EVERY = ("0.0.0.0", "::")  # stand for all addresses of this machine
-_HTTP_PORT = "80"  # browsers leave it out
 _MOST_TABS = 8  # most tabs open at a time; all but one of them wait
 _LONGEST_HEADERS = 16_384  # bytes
 _LONGEST_BODY = 0  # bytes; nothing is posted but files of games
@@ -114,7 +116,7 @@ class WebServer:
             websocket_max_message_size=LONGEST_MESSAGE,
             websocket_ping_interval=_PING_S,
         )
-        listening = _listening(host, port)
+        listening = listening_socket(host, port)
         self.port = listening.getsockname()[1]
         self._http = HTTPServer(
             application, max_header_size=_LONGEST_HEADERS, max_body_size=_LONGEST_BODY
@@ -128,7 +130,7 @@ class WebServer:
 
     @property
     def _place(self) -> str:
-        name = _own_address() if self.host in _EVERY else self.host
+        name = own_address() if self.host in EVERY_ADDRESS else self.host
         return f"http://{f'[{name}]' if ':' in name else name}:{self.port}"
 
     def url_once(self) -> str:
@@ -156,10 +158,10 @@ class WebServer:
         """Whether a Host header names this server, at any port, as of a tunnel. A name bound to it
         does not.
         """
-        name, port = _named(host)
+        name, port = name_and_port(host)
         return port.isdecimal() and (
             name in (self.host.lower(), ADDRESS, "::1", "localhost")
-            or (self.host in _EVERY and _is_number(name))
+            or (self.host in EVERY_ADDRESS and is_number(name))
         )
 
     def _tell(self, message: Facts) -> None:
@@ -216,46 +218,6 @@ class WebServer:
         await self._http.close_all_connections()
 
 
-def _listening(host: str, port: int) -> socket.socket:
-    """Return a socket that listens there. Raises ConfigError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        is_dual = host == "::" and socket.has_dualstack_ipv6()  # `_own_address` is one of IPv4
-        listening = socket.create_server((host, port), family=family, dualstack_ipv6=is_dual)
-    except (OSError, OverflowError) as error:
-        raise ConfigError(f"cannot listen on {host}, port {port}: {error}") from error
-    listening.setblocking(False)
-    return listening
-
-
-def _own_address() -> str:
-    """Return this machine's address in its network; 127.0.0.1 without one. Nothing is sent."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            # An address for documentation, which only chooses the way out.
-            probe.connect(("192.0.2.1", 9))
-        except OSError:
-            return ADDRESS
-        return str(probe.getsockname()[0])
-
-
-def _named(host: str) -> tuple[str, str]:
-    """Name and port in a Host header or behind the scheme of an origin, as a browser writes them or
-    a person types.
-    """
-    name, colon, port = host.lower().rpartition(":")
-    if not colon or port.endswith("]"):
-        name = host.lower()
-        port = _HTTP_PORT
-    return name.removeprefix("[").removesuffix("]") if name.startswith("[") else name, port
-
-
-def _is_number(name: str) -> bool:
-    with contextlib.suppress(ValueError):
-        return bool(ipaddress.ip_address(name))
-    return False
-
-
 class _Guarded(RequestHandler):
     """Answers only requests that name this machine and know the token."""
 
@@ -291,7 +253,7 @@ class _Guarded(RequestHandler):
     def check_origin(self, origin: str) -> bool:
         """Whether the Origin of a request is this server."""
         scheme, _, host = origin.partition("://")
-        return scheme == "http" and _named(host) == _named(self.request.host)
+        return scheme == "http" and name_and_port(host) == name_and_port(self.request.host)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         self.finish(

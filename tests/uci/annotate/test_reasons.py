@@ -12,10 +12,11 @@ import pytest
 
 from engine.board import notation
 from tests.boards import board_after
+from uci.annotate.compared_lines import Lines
 from uci.annotate.material import is_sacrifice
 from uci.annotate.motifs import motif
 from uci.annotate.move_purposes import purpose_of, threat
-from uci.annotate.reasons import Lines, find_reason
+from uci.annotate.reasons import find_reason
 from uci.language import speak
 
 LEGAL = "e4 e5 Nf3 Nc6 Bc4 d6 Nc3 Bg4 h3 Bh5 Nxe5"

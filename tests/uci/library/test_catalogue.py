@@ -7,8 +7,8 @@ import pytest
 
 from tests.boards import board_after
 from tests.uci.library.own_games import listed, row_of, text_of, whites, write
-from uci.library.catalogue import ReviewFacts
 from uci.library.game_query import GameQuery
+from uci.library.game_records import ReviewFacts
 from uci.library.games_folder import GamesFolder
 
 DATES = {

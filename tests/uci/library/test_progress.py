@@ -12,7 +12,7 @@ from uci.annotate.move_review import MoveReview
 from uci.annotate.reasons import reason_of
 from uci.common.evaluation import Evaluation
 from uci.language import speak
-from uci.library.catalogue import ReviewFacts
+from uci.library.game_records import ReviewFacts
 from uci.library.games_folder import GamesFolder
 from uci.library.progress import COUNTED_MOVES, counted_games, points, positions, rows
 
