@@ -106,11 +106,9 @@ def ticks(low: float, high: float, most: int) -> list[float]:
     return [step * number for number in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
-def draw_chart(chart: Chart) -> DrawnChart | None:
-    """Shapes and scales of a chart; None when no curve has a point."""
+def draw_chart(chart: Chart) -> DrawnChart:
+    """Shapes and scales of a chart, of which a curve has a point."""
     every = [point for curve in chart.curves for point in curve.points]
-    if not every:
-        return None
     x_range = (min(x for x, _ in every), max(x for x, _ in every))
     y_range = _range_with_room([y for _, y in every])
     y_ticks, x_ticks = ticks(*y_range, 5), ticks(*x_range, 7)
@@ -158,7 +156,7 @@ def _drawn_curve(curve: Curve, number: int, x_range: Interval, y_range: Interval
 
 def drawn(charts: Iterable[Chart]) -> list[DrawnChart]:
     """Return the charts that have points."""
-    return [one for one in map(draw_chart, charts) if one is not None]
+    return [draw_chart(chart) for chart in charts if any(curve.points for curve in chart.curves)]
 
 
 def _x_text(x: float, marks: Sequence[float], chart: Chart) -> str:

@@ -35,7 +35,6 @@ def unmarked(game: GameInReview, ply: int) -> MoveReview:
     """Return what is known of a move without judging it."""
     state = game.plies[ply]
     before, after = state.known, game.plies[ply + 1].known
-    assert state.played is not None
     return MoveReview(
         ply + 1,
         state.board,

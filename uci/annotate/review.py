@@ -109,7 +109,7 @@ def _plies(game: chess.pgn.Game) -> list[PlyState]:
     for move in game.mainline_moves():
         plies.append(PlyState(board, move))
         board = board_after(board, move)
-    return [*plies, PlyState(board, None)]
+    return [*plies, PlyState(board, chess.Move.null())]
 
 
 def _claimed_draw(game: chess.pgn.Game, last: chess.Board) -> chess.Board | None:

@@ -42,7 +42,7 @@ class PlyState:
     """All that is known of one position of the game, and of the move that was played there."""
 
     board: chess.Board
-    played: chess.Move | None  # None behind the last move; a null move for a pass
+    played: chess.Move  # a null move for a pass, and behind the last move
     seen: SearchedMoves = ()  # of the widest search so far
     effort: int = 1  # times the limits, of that search
     has_third_look: bool = False
@@ -138,7 +138,6 @@ def _settle(game: GameInReview, ply: int) -> int:
 def _as_played(game: GameInReview, ply: int) -> Searched:
     """Return what a position is worth as the game went on."""
     state, following = game.plies[ply], game.plies[ply + 1].settled
-    assert state.played is not None
     assert following is not None
     return following.a_ply_earlier(state.played, state.board.turn)
 
@@ -148,7 +147,6 @@ def _at_first(game: GameInReview, ply: int, as_played: Searched) -> Sequence[Sea
     where it held the played move for much better than it was.
     """
     state = game.plies[ply]
-    assert state.played is not None
     searched = state.seen
     is_misjudged = loss(searched[0], as_played, state.board.turn) >= _SUSPICIOUS
     if searched[0].line[:1] == (state.played,) and is_misjudged:
@@ -216,7 +214,6 @@ def praise_at_first_sight(game: GameInReview, ply: int, as_played: Searched) -> 
     """
     state = game.plies[ply]
     board, move = state.board, state.played
-    assert move is not None
     alternatives = moves_without(state.seen, move)
     if not alternatives:
         return None

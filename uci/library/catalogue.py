@@ -270,7 +270,7 @@ class Catalogue:
             return [game for game in games if game.file.has_analyses]
         return [game for game in games if query.takes(game.mine, game.result)]
 
-    def _sorted(self, games: list[Game], order: str) -> list[Game]:
+    def _sorted(self, games: list[Game], order: str = "") -> list[Game]:
         """Sort games, the latest first or by a column of the list; what is not known stands
         last.
         """
@@ -299,7 +299,7 @@ class Catalogue:
 
     def reviewed(self) -> list[tuple[Game, ReviewFacts]]:
         """Return the games with a review, oldest first, with what is known of it."""
-        games = reversed(folded(self._sorted(list(self._games.values()), "")))
+        games = reversed(folded(self._sorted(list(self._games.values()))))
         return [
             (game, self._reviews[game.line])
             for game, _copies in games
@@ -321,12 +321,12 @@ class Catalogue:
         )
 
     def _latest(self, is_wanted: Callable[[Game], bool]) -> _Row | None:
-        games = self._sorted([game for game in self._games.values() if is_wanted(game)], "")
+        games = self._sorted([game for game in self._games.values() if is_wanted(game)])
         return self._row(*folded(games)[0]) if games else None
 
     def unreviewed(self) -> list[str]:
         """Return the lines of one's own games that have no review, latest first."""
-        games = self._sorted([game for game in self._games.values() if game.mine], "")
+        games = self._sorted([game for game in self._games.values() if game.mine])
         lines = (game.line for game in games if game.plies and game.line not in self._reviews)
         return [*dict.fromkeys(lines)]
 

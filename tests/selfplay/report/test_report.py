@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from engine.errors import RunError
-from engine.pages.chart import HEIGHT, WIDTH, Chart, Curve, draw_chart, ticks
+from engine.pages.chart import HEIGHT, WIDTH, Chart, Curve, draw_chart, drawn, ticks
 from selfplay.report.page import report_page
 from selfplay.report.run_numbers import read_run
 from selfplay.run.folder import RunFolder
@@ -57,7 +57,7 @@ def test_marks_of_logarithms_are_what_they_stand_for():
 
 
 def test_a_chart_without_points_is_none():
-    assert draw_chart(Chart("title", [Curve("empty", [])])) is None
+    assert drawn([Chart("title", [Curve("empty", [])])]) == []
 
 
 @pytest.mark.parametrize("value", [117.9140625, -20.0, 0.0])
