@@ -101,7 +101,9 @@ class Looks:
         is_drawn = board is self._claimed or board.is_insufficient_material()
         return is_drawn or not any(board.legal_moves)
 
-    def _search_moves(self, board: chess.Board, moves: Moves, times: int) -> SearchedMoves:
+    def _search_moves(
+        self, board: chess.Board, moves: tuple[chess.Move, ...], times: int
+    ) -> SearchedMoves:
         limits = replace(deeper(self._limits, times), searchmoves=moves)
         key = (tuple(board.move_stack), limits)
         if key not in self._searched:
