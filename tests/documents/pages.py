@@ -1,5 +1,6 @@
 """The pages people read, taken apart: headings, links, blocks of code, and commands."""
 
+import itertools
 import re
 import shlex
 from dataclasses import dataclass
@@ -44,19 +45,12 @@ def blocks(page):
     text = text_of(page)
     found = list(FENCE.finditer(text))
     result = []
-    for number, match in enumerate(found):
-        following = found[number + 1] if number + 1 < len(found) else None
-        printed = (
-            following is not None and text[match.end() : following.start()].strip() == "prints"
-        )
-        result.append(
-            Block(
-                match[1],
-                match[2],
-                text.count("\n", 0, match.start(2)) + 1,
-                following[2] if printed and following is not None else None,
-            )
-        )
+    for match, following in itertools.zip_longest(found, found[1:]):
+        prints = None
+        if following and text[match.end() : following.start()].strip() == "prints":
+            prints = following[2]
+        line = text.count("\n", 0, match.start(2)) + 1
+        result.append(Block(match[1], match[2], line, prints))
     return result
 
 

@@ -21,12 +21,12 @@ from tests.selfplay.teachers.nets import material_labels
 from tests.unit.files.test_text import ZSTD, zipped
 
 TRAINED_ON = (PGN, CHUNKS, FOLDER)
-GAMES = '[Event "x"]\n[Result "1-0"]\n\n1. e4 e5 1-0\n\n' * 3
+GAMES = b'[Event "x"]\n[Result "1-0"]\n\n1. e4 e5 1-0\n\n' * 3
 CHUNK = np.array([VERSION, 1], "<u4").tobytes() + bytes(V6_RECORD.itemsize - 8)
 
 
 # behind a frame without data
-PZSTD = b"\x50\x2a\x4d\x18\4\0\0\0size" + ZSTD.compress(GAMES.encode())
+PZSTD = b"\x50\x2a\x4d\x18\4\0\0\0size" + ZSTD.compress(GAMES)
 
 
 def tar(name="x"):
@@ -35,15 +35,15 @@ def tar(name="x"):
 
 
 CONTENTS = {
-    "games.pgn.xz": (lzma.compress(GAMES.encode()), PGN),
-    "twic1500g.zip": (zipped(GAMES.encode()), PGN),
-    "named.as.nothing": (GAMES.encode(), PGN),
-    "unpacked by a browser.pgn.gz": (GAMES.encode(), PGN),
-    "packed in spite of its name.pgn": (bz2.compress(GAMES.encode()), PGN),
-    "wide.pgn": (GAMES.encode("utf-16"), PGN),
-    "escaped": (b"% made by hand\n" + GAMES.encode(), PGN),
+    "games.pgn.xz": (lzma.compress(GAMES), PGN),
+    "twic1500g.zip": (zipped(GAMES), PGN),
+    "named.as.nothing": (GAMES, PGN),
+    "unpacked by a browser.pgn.gz": (GAMES, PGN),
+    "packed in spite of its name.pgn": (bz2.compress(GAMES), PGN),
+    "wide.pgn": (GAMES.decode().encode("utf-16"), PGN),
+    "escaped": (b"% made by hand\n" + GAMES, PGN),
     "commented": (b"{a comment first} 1. e4 e5 1-0\n", PGN),
-    "mail.pgn": (b"Dear reader,\n" + GAMES.encode(), PGN),
+    "mail.pgn": (b"Dear reader,\n" + GAMES, PGN),
     "training.4711.gz": (gzip.compress(CHUNK), CHUNKS),
     "older.gz": (gzip.compress(b"\5" + CHUNK[1:]), CHUNKS),
     "chunks.tar": (tar(), CHUNKS),
@@ -72,7 +72,7 @@ NO_DATA = {
     "net.dit": (b"\x89DIT\r\n\x1a\n" + bytes(300), "net.dit: begins with"),
     "ccrl.pgn.7z": (b"7z\xbc\xaf\x27\x1c" + bytes(99), "a 7z archive; unpack it first"),
     "zeros.pgn": (bytes(99), "zeros.pgn: an empty file"),
-    "torn.pgn.gz": (gzip.compress(GAMES.encode())[:20], "torn.pgn.gz: cannot be read"),
+    "torn.pgn.gz": (gzip.compress(GAMES)[:20], "torn.pgn.gz: cannot be read"),
 }  # fmt: skip
 
 
@@ -90,14 +90,14 @@ def test_files_without_data_are_told_by_name(tmp_path, name):
 def nested(tmp_path):
     """A folder of packed games, and what else lies there."""
     for number in (2, 10, 1):
-        (tmp_path / f"part{number}.pgn.xz").write_bytes(lzma.compress(GAMES.encode()))
+        (tmp_path / f"part{number}.pgn.xz").write_bytes(lzma.compress(GAMES))
         (tmp_path / f"part{number}.json").write_text("{}")
-    (tmp_path / "part3.pgn.part").write_text(GAMES)
-    (tmp_path / ".hidden.pgn").write_text(GAMES)
+    (tmp_path / "part3.pgn.part").write_bytes(GAMES)
+    (tmp_path / ".hidden.pgn").write_bytes(GAMES)
     (tmp_path / "README.txt").write_text("Games of our club")
     (tmp_path / "later").mkdir()
     (tmp_path / "later" / "again").symlink_to(tmp_path)
-    (tmp_path / "later" / "part3.pgn.xz").write_bytes(lzma.compress(GAMES.encode()))
+    (tmp_path / "later" / "part3.pgn.xz").write_bytes(lzma.compress(GAMES))
     (tmp_path / "later" / "part0.pgn.xz").touch()
     return tmp_path
 
@@ -138,7 +138,7 @@ def test_chunks_are_no_games(nested, path, told):
 
 def test_a_pipe_is_read_once(tmp_path):
     end, begin = os.pipe()
-    with open(begin, "w") as stream:
+    with open(begin, "wb") as stream:
         stream.write(GAMES)
     [(pipe, kind)] = data_files([Path(f"/dev/fd/{end}")], *TRAINED_ON)
     assert load_or_parse(pipe, reader_of(kind), tmp_path / "cache").n_games == 3

@@ -419,13 +419,9 @@ def test_engines_are_described_in_words(words, contestant):
         ("name=one cmd=' '", "cmd= is missing"),
         ("cmd=a colour=red", "found 'colour=red'"),
         ("cmd=a nodes=1 nodes=2", "found 'nodes=2'"),
-        ("cmd=a nodes=few", "whole number of nodes"),
         ("cmd=a nodes=", "whole number of nodes"),
         ("cmd=a movetime=", "expected seconds a move"),
-        *(
-            (f"cmd=a tc={text}", "time control")
-            for text in ("", "fast", "0+1", "1+-1", "nan", "inf")
-        ),
+        *((f"cmd=a tc={text}", "time control") for text in ("", "0+1", "1+-1", "nan", "inf")),
         ("cmd=a tc=1+0 movetime=1", "time for each move"),
         ("cmd=aino name='one", "No closing quotation"),
         ('name=one cmd="aino \'"', "No closing quotation"),

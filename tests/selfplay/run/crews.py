@@ -115,14 +115,18 @@ def games_here(task, numbers):
     return games_of(play_numbers, task, numbers)
 
 
-def children(parent, title=b""):
-    """Child processes whose command line begins with `title`, from /proc."""
+PARENT, SESSION = 1, 3  # places in /proc/PID/stat, behind the name
+
+
+def processes(place, number, title=b""):
+    """Living processes with this number in a place, whose command line begins with `title`."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            its_parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            if its_parent == parent and (folder / "cmdline").read_bytes().startswith(title):
-                found.append(int(folder.name))
+            facts = (folder / "stat").read_text().rpartition(")")[2].split()
+            line = (folder / "cmdline").read_bytes()
         except OSError:  # ended meanwhile
             continue
+        if int(facts[place]) == number and facts[0] not in "ZX" and line.startswith(title):
+            found.append(int(folder.name))
     return found

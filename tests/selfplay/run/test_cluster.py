@@ -16,7 +16,7 @@ from selfplay.records.game import encode_record
 from selfplay.run import cluster as cluster_module
 from selfplay.run.cluster import RayBackend, connected
 from tests.new_process import linux, posix
-from tests.selfplay.run.crews import NUMBERS, children, games_of, never
+from tests.selfplay.run.crews import NUMBERS, PARENT, games_of, never, processes
 
 
 def test_missing_ray_is_named_with_its_remedy(monkeypatch, tmp_path, capsys):
@@ -75,8 +75,8 @@ def test_games_of_a_lost_task_are_the_same(cluster, task, expected):
 
     def attack(record):
         if not finished:
-            for raylet in children(os.getpid()):
-                for one in children(raylet, b"ray::_play_on_node"):
+            for raylet in processes(PARENT, os.getpid()):
+                for one in processes(PARENT, raylet, b"ray::_play_on_node"):
                     os.kill(one, signal.SIGKILL)
         finished[record.number] = encode_record(record)
 

@@ -11,7 +11,6 @@ import sys
 from collections import deque
 from concurrent.futures import Future
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -26,7 +25,15 @@ from selfplay.run.phase_games import GenerationTask, play_numbers
 from selfplay.run.sharing import ATTEMPTS, SharedPlay, WorkerLost, play_share, source_hash
 from selfplay.run.workers import WorkerPool
 from tests.new_process import ROOT, linux, posix, running, wait_until
-from tests.selfplay.run.crews import NUMBERS, games_of, network_file, never, stored_games
+from tests.selfplay.run.crews import (
+    NUMBERS,
+    SESSION,
+    games_of,
+    network_file,
+    never,
+    processes,
+    stored_games,
+)
 
 
 def test_processes_play_the_games_of_a_gate(task):
@@ -118,19 +125,6 @@ def generating(run):
         yield process
 
 
-def session_members(session):
-    """Processes of a session that are neither dead nor zombies."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, _, its_session = path.read_text().rpartition(")")[2].split()[:4]
-        except OSError:
-            continue
-        if int(its_session) == session and state not in "ZX":
-            found.append(int(path.parent.name))
-    return found
-
-
 @posix
 def test_an_interrupted_command_goes_on_to_the_same_games(tmp_path):
     with generating(tmp_path / "workers") as process:
@@ -149,8 +143,8 @@ def test_an_interrupted_command_goes_on_to_the_same_games(tmp_path):
 @linux  # looks for processes in /proc
 def test_workers_end_with_a_parent_that_was_killed(tmp_path):
     with generating(tmp_path) as process:
-        assert len(session_members(process.pid)) >= 2
-    wait_until(lambda: not session_members(process.pid))
+        assert len(processes(SESSION, process.pid)) >= 2
+    wait_until(lambda: not processes(SESSION, process.pid))
 
 
 class PretendedPlay(SharedPlay):

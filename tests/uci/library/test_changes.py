@@ -51,6 +51,9 @@ FORMS = {
 }
 
 
+AROUND = Surroundings(0, 10**9)  # of any game
+
+
 def place_of(path, white="Cleo"):
     """Where the game of a player stands."""
     (game,) = (game for game in find_games(path) if game.tags.get("White") == white)
@@ -60,11 +63,11 @@ def place_of(path, white="Cleo"):
 def found(path, white="Cleo"):
     """The game of a player, and where it stands: path, place, all that is around it."""
     place = place_of(path, white)
-    return game_at(path, place), (path, place, Surroundings(0, 10**9))
+    return game_at(path, place), (path, place, AROUND)
 
 
 def delete_game(path, white="Cleo"):
-    return delete(path, [place_of(path, white)], Surroundings(0, 10**9))
+    return delete(path, [place_of(path, white)], AROUND)
 
 
 @pytest.fixture
@@ -183,7 +186,7 @@ def test_several_games_go_in_one_rewrite(path, monkeypatch):
     written = []
     write = SourceText.write
     monkeypatch.setattr(SourceText, "write", lambda *given: (written.append(1), write(*given)))
-    delete(path, [place_of(path, "Anna"), place_of(path, "Dora")], Surroundings(0, 10**9))
+    delete(path, [place_of(path, "Anna"), place_of(path, "Dora")], AROUND)
     assert [game.tags["White"] for game in find_games(path)] == ["Cleo"]
     assert written == [1]
 

@@ -127,7 +127,6 @@ def failing(games):
         (lambda games: [].pop(), "IndexError: pop from empty list"),
         (failing, "KeyError: 'x'"),
     ],
-    ids=["at once", "in a step"],
 )
 def test_no_work_ends_without_a_word(tmp_path, work, said):
     """Of what was no expected error, nobody heard."""

@@ -314,7 +314,6 @@ BAD_ROWS = {
     "rating": (PUZZLE.replace("1400", "high"), "a rating of 'high'"),
     # It made one's own rating no number, for good.
     "no number": (PUZZLE.replace("1400", "nan"), "a rating of"),
-    "infinity": (PUZZLE.replace("1400", "inf"), "a rating of"),
     "too high": (PUZZLE.replace("1400", "1e9"), "a rating of"),
     "negative": (PUZZLE.replace("1400", "-3"), "a rating of"),
     "no deviation": (PUZZLE.replace("1400,80", "1500,nan"), "a rating of"),

@@ -103,7 +103,7 @@ TAGS = [
 ]
 
 
-@pytest.mark.parametrize(("old", "new"), TAGS, ids=["result", "name", "date", "event"])
+@pytest.mark.parametrize(("old", "new"), TAGS)
 def test_a_corrected_tag_keeps_the_review(reviewed, tmp_path, old, new):
     """Another program had corrected it, and the review was lost."""
     path = tmp_path / "mine.pgn"

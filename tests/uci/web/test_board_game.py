@@ -198,7 +198,7 @@ def test_variations_are_changed():
     assert table.is_analysing, "a board for analysis is nothing else"
 
 
-@pytest.mark.parametrize(("act", "at"), [("delete", 0), ("promote", 1)], ids=["delete", "promote"])
+@pytest.mark.parametrize(("act", "at"), [("delete", 0), ("promote", 1)])
 def test_words_before_a_variation_stay_with_its_move_where_it_becomes_the_main_line(act, at):
     """Those of a variation left by a deleted main move went to the move before, when read again."""
     text = "1. e4 e5 2. Nf3 ({before} 2. d4 {after}) 2... Nc6 *"
