@@ -6,8 +6,6 @@ import chess
 import chess.pgn
 import numpy as np
 
-from engine.board.layout import MAX_MOVES
-from engine.board.movegen import generate
 from engine.board.pgn.game_reader import read_game_file
 
 
@@ -39,12 +37,6 @@ def random_game(rng, plies, board=None):
 def moves_in(text):
     """Moves in UCI notation."""
     return [chess.Move.from_uci(word) for word in text.split()]
-
-
-def moves_of_row(row):
-    """The legal moves of a position, as numbers."""
-    moves = np.zeros(MAX_MOVES, np.uint16)
-    return moves[: generate(row, moves)].copy()
 
 
 def random_positions(letters, count, seed):

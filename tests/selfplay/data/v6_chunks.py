@@ -22,7 +22,7 @@ from selfplay.data.v6 import (
     VERSION,
 )
 from selfplay.records.endings import Ending
-from tests.boards import moves_of_row
+from tests.unit.board.board_positions import legal_codes
 
 ENDINGS = {Ending.RESIGNATION: ADJUDICATED, Ending.LENGTH: ADJUDICATED | LENGTH_LIMIT}
 
@@ -67,7 +67,7 @@ def _write_policy(record, row, played, moves, visits):
     """Write visit shares over the legal moves; without visits the played move gets all of it."""
     record["played_idx"] = policy_index(row, played)
     record["probabilities"] = -1.0
-    for move in moves_of_row(row):
+    for move in legal_codes(row):
         record["probabilities"][policy_index(row, move)] = 0.0
     if not len(visits):
         record["probabilities"][record["played_idx"]] = 1.0

@@ -18,8 +18,8 @@ from selfplay.records.order import RowOrder
 from selfplay.records.packed import CALM, SOURCE_MASK, SOURCES, unpack_row
 from selfplay.records.targets import CALM_VALUES, MOVE_SCORES, UNSETTLED_VALUES
 from selfplay.teachers.labelling import LabelPlan, sample_chunk
-from tests.boards import moves_of_row
 from tests.selfplay.teachers.nets import sample_games
+from tests.unit.board.board_positions import legal_codes
 from tests.unit.network.sparse_arithmetic import seen
 
 HELD_OUT, TRAINED = 700, 20_000  # roots
@@ -94,7 +94,7 @@ def test_scored_moves_teach_the_policy_of_all_legal_moves(sampled):
     row = np.zeros(ROW_WORDS, np.uint64)
     for slot in trained:
         assert unpack_row(sampled.scored[slot], row)
-        legal = moves_of_row(row).tolist()
+        legal = legal_codes(row).tolist()
         assert batch.n_moves[slot] == len(legal)
         policy = batch.policy[slot, : len(legal)]
         assert policy.sum() == pytest.approx(1.0, abs=1e-4)

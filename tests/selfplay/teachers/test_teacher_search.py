@@ -18,9 +18,9 @@ from selfplay.teachers.quiet_search import (
 )
 from selfplay.teachers.sampling import REACH, is_settled
 from selfplay.teachers.static_value import UNITS_PER_CP, static_value
-from tests.boards import moves_of_row
 from tests.selfplay.teachers.nets import random_positions
 from tests.selfplay.teachers.relabelling import teacher_quiet_value
+from tests.unit.board.board_positions import legal_codes
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_a_position_is_calm_where_nothing_can_be_won(material_net, fen, won_cp, 
 
 
 def score_all(teacher, row, exact, reach=np.inf):
-    moves = moves_of_row(row)
+    moves = legal_codes(row)
     scores = np.zeros(MAX_MOVES, np.int64)
     begin_quiescence(teacher, row)
     score_teacher_moves(

@@ -19,9 +19,9 @@ from selfplay.records.positions import UNKNOWN_SCORE
 from selfplay.records.targets import wdl_from_score
 from selfplay.training.losses import LossWeights
 from selfplay.training.recipe import LearnerSettings
-from tests.boards import moves_of_row
 from tests.selfplay.conftest import boards_of
 from tests.selfplay.training.learners import assert_near
+from tests.unit.board.board_positions import legal_codes
 from tests.unit.network.sparse_arithmetic import seen, sparse_network
 
 CONFIG = SparseConfig(width=128, hidden=8)
@@ -93,7 +93,7 @@ def test_batches_hold_the_replayed_positions(positions):
     batch = sampled(positions, numbers, np.full(5, AS_THEY_ARE))
     for slot, number in enumerate(numbers):
         row = row_from_board(boards[number - first])
-        moves = moves_of_row(row)
+        moves = legal_codes(row)
         features, rows, sorts = seen(row, moves)
         assert np.array_equal(batch.features[slot, : batch.n_features[slot]], features)
         assert np.array_equal(batch.rows[slot, : batch.n_moves[slot]], rows)

@@ -161,7 +161,7 @@ class DeepestThoughts(ScriptedEngine):
 
 def test_move_is_compared_with_the_best_one_searched_alike():
     game, script = quiet_game(0.4, 0.1)
-    deep = {game.board().epd(): {"e1e2": 0.34}}  # what the best move really leads to, not 0.4
+    deep = {epd(game): {"e1e2": 0.34}}  # what the best move really leads to, not 0.4
     first, second = review(game, SecondThoughts(script, deep)).moves
     assert first.loss == pytest.approx(winning_chances(0.67) - winning_chances(0.45))
     assert first.mark == MISTAKE
@@ -333,7 +333,7 @@ def test_every_large_drop_of_the_curve_has_a_mark(seed):
 def test_move_is_praised_only_if_the_others_lose_in_the_second_look_too(other, mark):
     game = read(QUIET)
     script = script_for(game, [{"a2a3": 0.1}, {"a7a6": -0.1}, {"e1e2": 0.1}])
-    engine = SecondThoughts(script, {game.board().epd(): {"a2a3": 0.1, "e1e2": other}})
+    engine = SecondThoughts(script, {epd(game): {"a2a3": 0.1, "e1e2": other}})
     engine.shares = {"a2a3": 0.1}
     first = review(game, engine).moves[0]
     assert first.mark is mark
@@ -382,7 +382,7 @@ def test_a_hard_sacrifice_is_brilliant(share, other, mark):
     """The rook is offered for a pawn; the second look gives the best other move another value."""
     game = read('[FEN "6k1/R4ppp/8/8/8/8/5PPP/6K1 w - - 0 1"]\n[SetUp "1"]\n\n1. Rxf7 Kxf7 *\n')
     script = script_for(game, [{"a7f7": 0.4}, {"g8f7": -0.4}, {"h2h3": 0.4}])
-    engine = SecondThoughts(script, {game.board().epd(): {"a7f7": 0.4, "h2h3": other}})
+    engine = SecondThoughts(script, {epd(game): {"a7f7": 0.4, "h2h3": other}})
     engine.shares = {"a7f7": share}
     first = review(game, engine).moves[0]
     assert first.mark is mark
@@ -556,7 +556,7 @@ def test_other_moves_that_lose_little_are_good_too():
     """Only the move that Aino prefers counted as an answer."""
     game = read("1. h4 *")
     values = {"d2d4": 0.5, "g1f3": 0.46, "c2c4": 0.46, "a2a3": 0.3, "h2h4": -0.6}
-    deeper = {game.board().epd(): {**values, "c2c4": 0.1}}  # which looks good, and is not
+    deeper = {epd(game): {**values, "c2c4": 0.1}}  # which looks good, and is not
     found = review(game, SecondThoughts(valued(game, values), deeper))
     assert [good.uci() for good in found.moves[0].also_good] == ["g1f3"]
 

@@ -108,7 +108,7 @@ def test_a_deleted_game_takes_nothing_else_along(white, form, tmp_path):
 
 
 CHANGES = {
-    "edit": lambda path, place, around, game: edit(path, place, around, game),
+    "edit": edit,
     "delete": lambda path, place, around, game: delete(path, [place], around),
 }
 

@@ -139,17 +139,9 @@ async def test_other_machines_are_not_served(visit):
 async def test_other_machines_are_served_where_that_is_asked_for(visit, tmp_path):
     assert visit.server.is_open
     assert "0.0.0.0" not in visit.server.url
-    codes = {
-        host: await code_for(visit, host)
-        for host in (
-            "127.0.0.1",
-            "192.168.1.7",
-            "localhost",
-            "evil.example",
-            "1.2.3.4.evil.example",
-        )
-    }
-    assert list(codes.values()) == [200] * 3 + [403] * 2, codes
+    hosts = "127.0.0.1 192.168.1.7 localhost evil.example 1.2.3.4.evil.example"
+    codes = [await code_for(visit, host) for host in hosts.split()]
+    assert codes == [200] * 3 + [403] * 2
     with pytest.raises(ConfigError, match=f"port {visit.server.port}"):
         Visit(tmp_path, host="0.0.0.0", port=visit.server.port)
 
