@@ -67,19 +67,10 @@ def test_divide_writes_castling_as_the_variant_does(chess960, castling):
 # ---- the whole suites ----------------------------------------------------------------------------
 
 
-OVERLONG = [pytest.mark.overlong, pytest.mark.timeout(3600)]
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "depth", "every"),
-    [
-        ("standard.epd", 6, 8),
-        ("chess960.epd", 5, 12),
-        ("tricky.perft", 99, 1),
-        pytest.param("standard.epd", 6, 1, marks=OVERLONG),
-        pytest.param("chess960.epd", 5, 1, marks=OVERLONG),
-    ],
+    [("standard.epd", 6, 8), ("chess960.epd", 5, 12), ("tricky.perft", 99, 1)],
 )
 def test_suite(test_data, name, depth, every):
     """All positions below `depth`, and each so many-th at it; a mismatch is shown divided."""

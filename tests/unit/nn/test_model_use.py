@@ -157,14 +157,6 @@ def test_averages_are_of_any_model_in_its_own_precision():
 # ---- inference -----------------------------------------------------------------------------------
 
 
-def test_any_floating_input_is_cast_to_the_parameters():
-    model = small_net()
-    single = model(X)
-    assert single.dtype == np.float32
-    assert np.array_equal(model(X.astype(np.float64)), single)
-    assert model.astype(np.float64)(X).dtype == np.float64
-
-
 HEADS = {"value": nn.Dense(4, 1, rng()), "policy": nn.Dense(4, 5, rng())}
 SEVERAL = rng().standard_normal((10, 3, 4)), rng().standard_normal((10, 5, 3))
 

@@ -91,16 +91,6 @@ def test_a_parameter_keeps_its_dtype():
     assert params["gamma"].dtype == np.float32
 
 
-def test_a_replica_owns_its_buffers_alone():
-    network = nn.Sequential(nn.Dense(3, 4, rng()), nn.BatchNorm(4))
-    twin = network.replica()
-    for name, array in network.named_parameters().items():
-        assert twin.named_parameters()[name] is array
-    twin.forward(drawn(5, 3), training=True)
-    assert not network[1].buffers["running_mean"].any()
-    assert twin[1].buffers["running_mean"].any()
-
-
 def test_a_layer_without_arrays_may_stand_in_two_places():
     relu = nn.Activation("relu")
     assert len(nn.Sequential(relu, nn.Dense(3, 3, rng()), relu).named_parameters()) == 2

@@ -1,7 +1,6 @@
 """One search: its limits, stop and ponderhit, and what waits for it."""
 
 import _thread
-import asyncio
 import threading
 import time
 
@@ -50,16 +49,6 @@ def until_stopped(job):
     return "so far"
 
 
-def test_a_coroutine_awaits_a_search_while_others_run():
-    async def searched():
-        with engine() as player:
-            job = player.start(Limits(infinite=True))
-            job.stop()
-            return await job
-
-    assert asyncio.run(searched()).best_move in chess.Board().legal_moves
-
-
 def test_ctrl_c_while_waiting_raises_what_the_job_found(ctrl_c):
     job = SearchJob().start(until_stopped)
     ctrl_c.start()
@@ -88,14 +77,6 @@ def test_a_job_is_done_before_it_says_its_last_word():
     job.stop()
     job.join()
     assert seen == [("so far", True)]
-
-
-def test_an_error_reaches_whoever_asks_for_the_result():
-    def broken(job):
-        raise ValueError("broken")
-
-    with pytest.raises(ValueError, match="broken"):
-        SearchJob().start(broken, lambda answer: pytest.fail("there is no answer")).result()
 
 
 @pytest.mark.parametrize(
