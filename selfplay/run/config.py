@@ -186,9 +186,11 @@ SECTIONS: dict[str, Any] = {
     for name, value in vars(default_config(DEFAULT_NET)).items()
     if is_dataclass(value)
 }
+# Settings by name, those of a section together.
+NestedValues = Mapping[str, Any]
 
 
-def configured(values: Mapping[str, Any]) -> RunConfig:
+def configured(values: NestedValues) -> RunConfig:
     """Return the configuration of a run with these nested values. Raises ConfigError as `overlay`
     does.
     """
@@ -196,7 +198,7 @@ def configured(values: Mapping[str, Any]) -> RunConfig:
     return overlay(default_config(net if isinstance(net, str) else DEFAULT_NET), values)
 
 
-def overlay(config: Any, values: Mapping[str, Any], place: str = "") -> Any:
+def overlay(config: Any, values: NestedValues, place: str = "") -> Any:
     """Return the configuration with nested values put over it.
 
     Raises ConfigError naming the field for unknown ones and values of another type.
@@ -230,7 +232,7 @@ def overlay(config: Any, values: Mapping[str, Any], place: str = "") -> Any:
     return replace(config, **changes)
 
 
-def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+def merged(below: NestedValues, above: NestedValues) -> dict[str, Any]:
     result = dict(below)
     for name, value in above.items():
         old = result.get(name)
@@ -263,7 +265,7 @@ def stored_config(path: Path) -> RunConfig:
         raise ConfigError(f"{path}: {error}. {advice}") from error
 
 
-def config_text(config: RunConfig, earlier: Mapping[str, Any] | None = None) -> str:
+def config_text(config: RunConfig, earlier: NestedValues | None = None) -> str:
     """Return the configuration as TOML, with the sections of an earlier one in place of its own."""
     values = merged(asdict(config), earlier or {})
     lines = [f"format = {FORMAT}"]
@@ -285,7 +287,7 @@ def _toml(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
 
 
-def flat_settings(values: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
+def flat_settings(values: NestedValues, place: str = "") -> Iterator[tuple[str, Any]]:
     """Yield nested settings by their whole names, such as "games.visits"."""
     for name, value in values.items():
         if isinstance(value, Mapping):

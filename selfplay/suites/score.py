@@ -136,12 +136,15 @@ class SolvedCount:
         return self.points / max(1, self.most_points)
 
 
-def nodes_found(outcomes: Sequence[Outcome]) -> list[int]:
+Outcomes = Sequence[Outcome]
+
+
+def nodes_found(outcomes: Outcomes) -> list[int]:
     """Return the node counts of the solutions."""
     return [outcome.found_nodes for outcome in outcomes if outcome.found_nodes is not None]
 
 
-def tally(outcomes: Sequence[Outcome]) -> SolvedCount:
+def tally(outcomes: Outcomes) -> SolvedCount:
     nodes = nodes_found(outcomes)
     return SolvedCount(
         problems=len(outcomes),
@@ -152,7 +155,7 @@ def tally(outcomes: Sequence[Outcome]) -> SolvedCount:
     )
 
 
-def grouped(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
+def grouped(outcomes: Outcomes) -> dict[str, list[Outcome]]:
     """Outcomes by theme and rating band, sorted by name; numbers inside a name sort by value."""
     groups: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
@@ -170,7 +173,7 @@ MOST_NODE_COLUMNS = 5  # maximum number of node-count columns
 FEW = 5  # groups with fewer problems get no row
 
 
-def thresholds(outcomes: Sequence[Outcome]) -> list[int]:
+def thresholds(outcomes: Outcomes) -> list[int]:
     """Node counts for the "solved by" columns: the largest count needed, and that count divided by
     powers of 4.
     """
@@ -179,7 +182,7 @@ def thresholds(outcomes: Sequence[Outcome]) -> list[int]:
     return [step for step in steps if step > 0]
 
 
-def suite_table(suites: Mapping[str, Sequence[Outcome]]) -> Table:
+def suite_table(suites: Mapping[str, Outcomes]) -> Table:
     """One row per suite and, below it, one row per theme or rating band of at least five
     problems.
     """
@@ -202,7 +205,7 @@ def suite_table(suites: Mapping[str, Sequence[Outcome]]) -> Table:
     return table
 
 
-def _cells(name: str, outcomes: Sequence[Outcome], steps: Sequence[int]) -> list[str]:
+def _cells(name: str, outcomes: Outcomes, steps: Sequence[int]) -> list[str]:
     score = tally(outcomes)
     by = [sum(nodes <= step for nodes in nodes_found(outcomes)) for step in steps]
     graded = score.most_points != score.problems
@@ -212,9 +215,7 @@ def _cells(name: str, outcomes: Sequence[Outcome], steps: Sequence[int]) -> list
     return [name, str(score.problems), solved, points, median, *map(str, by)]
 
 
-def suite_json(
-    settings: Mapping[str, Any], suites: Mapping[str, Sequence[Outcome]]
-) -> dict[str, Any]:
+def suite_json(settings: Mapping[str, Any], suites: Mapping[str, Outcomes]) -> dict[str, Any]:
     """Return settings, scores by suite and group, and every problem's outcome."""
     return {
         **settings,
