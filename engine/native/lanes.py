@@ -72,19 +72,41 @@ def store_part(array, offset, lanes, count):
 
 @instruction(store_part, lambda array, offset, lanes, count: void(array, int64, _lanes, int64))
 def _store_part(builder, array, offset, lanes, count):
-    _store_masked(builder, lanes, array.address(offset, _VECTOR), _first(builder, count))
+    _store_first(builder, array.address(offset, _VECTOR), lanes, count)
 
 
-def _store_masked(builder, lanes, address, mask):
-    name = f"llvm.masked.store.v{LANES}f32.p0"
-    call(builder, name, ir.VoidType(), lanes, address, _ALIGNMENT, mask)
+def _store_first(builder, address, lanes, count):
+    """Write the first `count` lanes to an address of lanes."""
+    if WIDE_REGISTERS:
+        name = f"llvm.masked.store.v{LANES}f32.p0"
+        call(builder, name, ir.VoidType(), lanes, address, _ALIGNMENT, _first(builder, count))
+        return
+    # AMD's processors take some forty steps for a masked store of AVX2.
+    number = ir.IntType(64)
+    address = builder.bitcast(address, ir.FloatType().as_pointer())
+    for size in (16, 8, 4, 2, 1):
+        low, high = (
+            builder.shuffle_vector(lanes, lanes, _numbers(range(first, first + size)))
+            for first in (0, size % LANES)
+        )
+        stored = builder.and_(count, number(size))
+        is_stored = builder.icmp_unsigned("!=", stored, number(0))
+        with builder.if_then(is_stored):
+            builder.store(low, builder.bitcast(address, low.type.as_pointer()), align=4)
+        address = builder.gep(address, [stored])
+        lanes = builder.select(is_stored, high, low)
+
+
+def _numbers(numbers):
+    """Return whole numbers as a constant vector."""
+    return ir.Constant(ir.VectorType(ir.IntType(32), len(numbers)), list(numbers))
 
 
 def _first(builder, count):
     """Return a mask of the first `count` lanes."""
     integers = ir.VectorType(ir.IntType(32), LANES)
     limit = everywhere(builder, integers, builder.trunc(count, ir.IntType(32)))
-    return builder.icmp_signed("<", ir.Constant(integers, list(range(LANES))), limit)
+    return builder.icmp_signed("<", _numbers(range(LANES)), limit)
 
 
 def turn_block(array, offset, rank, height, width, into, to, pitch):
@@ -104,28 +126,26 @@ def turn_block(array, offset, rank, height, width, into, to, pitch):
 )
 def _turn_block(builder, array, offset, rank, height, width, into, to, pitch):
     empty = ir.Constant(_VECTOR, [0.0] * LANES)
-    row_mask, column_mask = _first(builder, width), _first(builder, height)
+    none = ir.Constant(_MASK, [0] * LANES)
     rows = []
-    for place, mask in _places(builder, offset, rank, height, row_mask):
+    for is_there, place in _places(builder, offset, rank, height):
+        mask = builder.select(is_there, _first(builder, width), none)
         rows.append(_load_masked(builder, array.address(place, _VECTOR), mask, empty))
     for distance in (8, 4, 2, 1):  # blocks of so many rows and columns change places
         for row in range(LANES):
             if not row & distance:
                 pair = rows[row], rows[row + distance]
                 rows[row], rows[row + distance] = _exchanged(builder, *pair, distance)
-    for row, (place, mask) in zip(
-        rows, _places(builder, to, pitch, width, column_mask), strict=True
-    ):
-        _store_masked(builder, row, into.address(place, _VECTOR), mask)
+    for row, (is_there, place) in zip(rows, _places(builder, to, pitch, width), strict=True):
+        with builder.if_then(is_there):
+            _store_first(builder, into.address(place, _VECTOR), row, height)
 
 
-def _places(builder, first, step, count, mask):
-    """Yield the places of 16 rows, each with its mask, which is empty from row `count` on."""
-    none = ir.Constant(_MASK, [0] * LANES)
+def _places(builder, first, step, count):
+    """Yield for each of 16 rows whether it is one of the first `count`, and its place."""
     place = first
     for row in range(LANES):
-        is_there = builder.icmp_signed("<", ir.Constant(ir.IntType(64), row), count)
-        yield place, builder.select(is_there, mask, none)
+        yield builder.icmp_signed("<", ir.Constant(ir.IntType(64), row), count), place
         place = builder.add(place, step)
 
 
@@ -133,8 +153,7 @@ def _exchanged(builder, first, second, distance):
     """Return two rows of which blocks of `distance` numbers have changed places."""
     low = [lane if not lane & distance else LANES + lane - distance for lane in range(LANES)]
     high = [number + distance for number in low]
-    kind = ir.VectorType(ir.IntType(32), LANES)
-    return [builder.shuffle_vector(first, second, ir.Constant(kind, mix)) for mix in (low, high)]
+    return [builder.shuffle_vector(first, second, _numbers(mix)) for mix in (low, high)]
 
 
 def number_at(array, offset):
@@ -203,10 +222,7 @@ def _lane_sum(builder, total):
     width = LANES
     while width > 1:  # fold the upper half onto the lower: a fixed tree, so the bits never vary
         width //= 2
-        halves = [
-            ir.Constant(ir.VectorType(ir.IntType(32), width), list(range(k, k + width)))
-            for k in (0, width)
-        ]
+        halves = [_numbers(range(k, k + width)) for k in (0, width)]
         low, high = (builder.shuffle_vector(total, total, half) for half in halves)
         total = builder.fadd(low, high)
     return builder.extract_element(total, ir.Constant(ir.IntType(32), 0))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.native.lanes import LANES
+from engine.native.lanes import LANES, WIDE_REGISTERS
 from engine.nn.operations import (
     channelwise,
     correlation,
@@ -53,6 +53,8 @@ class NativeOperations(Operations):
         if not x.size or windows.size == windows.stride:  # a product of images as they lie
             image = channels_first(channels_last_copy(x))
             return super().conv2d(image, weight, windows, groups, input_gradient)
+        if max(windows.dilation) > 1 and windows.stride == (1, 1) and windows.size == (3, 3):
+            return self._conv2d_of_phases(x, weight, windows, groups, input_gradient)
         if groups > 1 and weight.shape[1] * len(weight) // groups >= LARGE_GROUP:
             return self._conv2d_of_groups(x, weight, windows, groups, input_gradient)
         if groups == 1 and winograd.supports(x, weight, windows):
@@ -75,7 +77,8 @@ class NativeOperations(Operations):
         windows: Geometry,
         groups: int = 1,
     ) -> Array:
-        is_turned = groups > 1 and windows.turned(sides) is not None
+        # One group is faster as a product where its sums have wide registers.
+        is_turned = (groups > 1 or not WIDE_REGISTERS) and windows.turned(sides) is not None
         if not dy.size or is_turned:
             return super().conv2d_transposed(dy, weight, sides, windows, groups)
         if groups > 1 and weight.shape[1] * len(weight) // groups >= LARGE_GROUP:
@@ -104,6 +107,39 @@ class NativeOperations(Operations):
             return _join(dx) if input_gradient else None, np.concatenate(dweight)
 
         return _join(outputs), backward
+
+    def _conv2d_of_phases(
+        self, x: Array, weight: Array, windows: Geometry, groups: int, input_gradient: bool
+    ) -> Convolved:
+        """Convolve each phase of a dilated convolution by itself.
+
+        Squares that leave the same remainder r when divided by the dilation d see each other alone:
+            y[d q + r] = sum over k of x[d (q + k) + r] w[k]
+        """
+        down, across = windows.dilation
+        padded = windows.padded(np, channels_last_copy(x))
+        plain = windows._replace(padding=((0, 0), (0, 0)), dilation=(1, 1))
+        y = empty((len(x), *windows.sides(x.shape[2:]), len(weight)))
+        steps = []
+        for row, column in np.ndindex(windows.dilation):
+            phase = slice(None), slice(row, None, down), slice(column, None, across)
+            if y[phase].size:
+                part = channels_first(padded[phase])
+                made, step = self.conv2d(part, weight, plain, groups, input_gradient)
+                y[phase] = channels_last(made)
+                steps.append((phase, step))
+
+        def backward(dy):
+            dpadded, dweight = np.zeros_like(padded), np.zeros_like(weight)
+            for phase, step in steps:
+                dpart, from_phase = step(channels_first(channels_last(dy)[phase]))
+                dweight += from_phase
+                if input_gradient:
+                    dpadded[phase] = channels_last(dpart)
+            dx = channels_first(windows.cropped(dpadded, x.shape[2:]))
+            return dx if input_gradient else None, dweight
+
+        return channels_first(y), backward
 
     def max_pool(self, x: Array, windows: Geometry) -> Activated:
         return pools.largest(x, windows) if x.size else super().max_pool(x, windows)
