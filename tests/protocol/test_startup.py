@@ -379,6 +379,8 @@ def test_warmup_keeps_no_network_while_the_compilers_run(monkeypatch):
 # Mates in one, two and three for either side, a hint of alpha-beta, a full tree, a game of several
 # moves, chosen moves, several lines: rare things that take kernels of their own.
 RARE = """
+import chess
+
 from engine import Engine, EngineOptions, Limits
 from tests.compile_events import CompileTimes
 
