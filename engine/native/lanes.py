@@ -126,10 +126,10 @@ def turn_block(array, offset, rank, height, width, into, to, pitch):
 )
 def _turn_block(builder, array, offset, rank, height, width, into, to, pitch):
     empty = ir.Constant(_VECTOR, [0.0] * LANES)
-    none = ir.Constant(_MASK, [0] * LANES)
+    columns, none = _first(builder, width), ir.Constant(_MASK, [0] * LANES)
     rows = []
     for is_there, place in _places(builder, offset, rank, height):
-        mask = builder.select(is_there, _first(builder, width), none)
+        mask = builder.select(is_there, columns, none)
         rows.append(_load_masked(builder, array.address(place, _VECTOR), mask, empty))
     for distance in (8, 4, 2, 1):  # blocks of so many rows and columns change places
         for row in range(LANES):

@@ -18,7 +18,7 @@ PYTHON = {"engine", "selfplay", "uci", "benchmarks", "examples"}
 PAGES = {".js", ".css", ".html", ".j2"}
 # Everything that ships or runs, and the tests. They fall with each cut; to raise one, say why in a
 # sentence behind it.
-BUDGETS = {"product": 572_100, "tests": 331_820}
+BUDGETS = {"product": 571_779, "tests": 331_820}
 
 FREE = {
     tokenize.COMMENT,

@@ -53,8 +53,6 @@ class NativeOperations(Operations):
         if not x.size or windows.size == windows.stride:  # a product of images as they lie
             image = channels_first(channels_last_copy(x))
             return super().conv2d(image, weight, windows, groups, input_gradient)
-        if max(windows.dilation) > 1 and windows.stride == (1, 1) and windows.size == (3, 3):
-            return self._conv2d_of_phases(x, weight, windows, groups, input_gradient)
         if groups > 1 and weight.shape[1] * len(weight) // groups >= LARGE_GROUP:
             return self._conv2d_of_groups(x, weight, windows, groups, input_gradient)
         if groups == 1 and winograd.supports(x, weight, windows):
@@ -107,39 +105,6 @@ class NativeOperations(Operations):
             return _join(dx) if input_gradient else None, np.concatenate(dweight)
 
         return _join(outputs), backward
-
-    def _conv2d_of_phases(
-        self, x: Array, weight: Array, windows: Geometry, groups: int, input_gradient: bool
-    ) -> Convolved:
-        """Convolve each phase of a dilated convolution by itself.
-
-        Squares that leave the same remainder r when divided by the dilation d see each other alone:
-            y[d q + r] = sum over k of x[d (q + k) + r] w[k]
-        """
-        down, across = windows.dilation
-        padded = windows.padded(np, channels_last_copy(x))
-        plain = windows._replace(padding=((0, 0), (0, 0)), dilation=(1, 1))
-        y = empty((len(x), *windows.sides(x.shape[2:]), len(weight)))
-        steps = []
-        for row, column in np.ndindex(windows.dilation):
-            phase = slice(None), slice(row, None, down), slice(column, None, across)
-            if y[phase].size:
-                part = channels_first(padded[phase])
-                made, step = self.conv2d(part, weight, plain, groups, input_gradient)
-                y[phase] = channels_last(made)
-                steps.append((phase, step))
-
-        def backward(dy):
-            dpadded, dweight = np.zeros_like(padded), np.zeros_like(weight)
-            for phase, step in steps:
-                dpart, from_phase = step(channels_first(channels_last(dy)[phase]))
-                dweight += from_phase
-                if input_gradient:
-                    dpadded[phase] = channels_last(dpart)
-            dx = channels_first(windows.cropped(dpadded, x.shape[2:]))
-            return dx if input_gradient else None, dweight
-
-        return channels_first(y), backward
 
     def max_pool(self, x: Array, windows: Geometry) -> Activated:
         return pools.largest(x, windows) if x.size else super().max_pool(x, windows)

@@ -34,7 +34,7 @@ class Callback:
         """After every epoch; `record` is the new last one of `trainer.history`."""
 
 
-@dataclass
+@dataclass(eq=False)
 class SaveBest(Callback):
     """Saves the model to a `.dit` file after every epoch whose `measure` is the lowest so far.
 
@@ -47,6 +47,9 @@ class SaveBest(Callback):
     measure: str = "validation_loss"
     highest: bool = False
 
+    def __post_init__(self) -> None:
+        self.path = Path(self.path)
+
     def on_epoch(self, trainer: Any, record: Record) -> None:
         """Save if this epoch is the best one. Raises ConfigError when the history has no such
         column.
@@ -57,7 +60,7 @@ class SaveBest(Callback):
             dit.save(self.path, trainer.model, card)
 
 
-@dataclass
+@dataclass(eq=False)
 class ReduceLROnPlateau(Callback):
     """Multiplies the rate by `factor` whenever `measure` had no new best value for `patience`
     epochs.
@@ -112,7 +115,7 @@ class LiveCurve(Callback):
         self._shown = display(trainer.history, display_id=True)
 
 
-@dataclass
+@dataclass(eq=False)
 class _EachEpoch(Callback):
     function: Callable[[Record], object]
 
