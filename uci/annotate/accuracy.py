@@ -70,12 +70,13 @@ def rated_moves(scores_cp: Sequence[float], first: chess.Color) -> list[RatedMov
         chances[at : at + size] for at in range(max(1, len(chances) - size + 1))
     ]
     moves = []
-    for ply, ((before, after), window) in enumerate(
-        zip(itertools.pairwise(chances), windows, strict=False)
-    ):
-        is_white = (ply % 2 == 0) == first
-        loss = before - after if is_white else after - before
+    mover = first
+    for (before, after), window in zip(itertools.pairwise(chances), windows, strict=False):
+        loss = before - after
+        if mover == chess.BLACK:
+            loss = -loss
         moves.append(RatedMove(_move_accuracy(loss), within(statistics.pstdev(window), _WEIGHT)))
+        mover = not mover
     return moves
 
 
@@ -98,8 +99,9 @@ def rating_played(accuracy: float, moves: int, mistakes: int) -> str:
         return ""
     rating = within(_TOP_RATING - _RATING_SLOPE * math.log(101.0 - accuracy), _RATINGS)
     rating = round(rating, -2)
-    ends = (within(rating + spread, _RATINGS) for spread in (-_RATING_SPREAD, _RATING_SPREAD))
-    return " – ".join(f"{end:.0f}" for end in ends)
+    lowest = within(rating - _RATING_SPREAD, _RATINGS)
+    highest = within(rating + _RATING_SPREAD, _RATINGS)
+    return f"{lowest:.0f} – {highest:.0f}"
 
 
 def _move_accuracy(loss: float) -> float:
@@ -117,7 +119,7 @@ def within(value: float, limits: tuple[float, float]) -> float:
 
 def phases(boards: Iterable[chess.Board]) -> list[str]:
     """Return the phase of each position of a game; a phase that is over does not come back."""
-    names: list[str] = []
+    names = []
     reached = 0
     for board in boards:
         pieces = chess.popcount(board.occupied & ~(board.pawns | board.kings))
@@ -125,7 +127,9 @@ def phases(boards: Iterable[chess.Board]) -> list[str]:
             board.occupied_co[chess.WHITE] & chess.BB_RANK_1,
             board.occupied_co[chess.BLACK] & chess.BB_RANK_8,
         )
-        is_opened = pieces <= _MIDDLEGAME_PIECES or min(map(chess.popcount, homes)) < _LEFT_AT_HOME
-        reached = max(reached, 2 if pieces <= _ENDGAME_PIECES else int(is_opened))
+        if pieces <= _ENDGAME_PIECES:
+            reached = 2
+        elif pieces <= _MIDDLEGAME_PIECES or min(map(chess.popcount, homes)) < _LEFT_AT_HOME:
+            reached = max(reached, 1)
         names.append(PHASE_NAMES[reached])
     return names

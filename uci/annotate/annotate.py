@@ -76,38 +76,40 @@ def run(arguments: argparse.Namespace) -> int:
     for path in _output_files(base):
         check_output(path, ())
     console, problems = make_console(), make_console(stderr=True)
-    damaged = 0
+    is_damaged = False
     output = None
     try:
         with ready_engine(console, replace(options, analyse_mode=True)) as engine:
             output = _Output(arguments.pgn, base, engine, limits)
             for read_game in games:
                 _tell(problems, read_game, arguments.pgn)
-                damaged += bool(read_game.faults)
+                is_damaged |= bool(read_game.faults)
                 if read_game.number and not read_game.start_fault:
                     side = _side(problems, read_game.game, arguments.side)
                     review = _review(engine, read_game.game, read_game.number, limits, side)
                     output.add(review)
                     say(console, _summary_line(review, read_game.number))
     except KeyboardInterrupt as interrupt:
-        done = interrupt.review if isinstance(interrupt, ReviewInterrupted) else None
-        if done is not None and output is not None:
+        if isinstance(interrupt, ReviewInterrupted) and interrupt.review and output:
             with Uninterrupted():
-                output.add(done)
+                output.add(interrupt.review)
         say(problems, _("interrupted"))
         return INTERRUPTED
     finally:
         if output is not None and output.finished:
             _finish(console, output, arguments.open)
-    return 1 if damaged else 0
+    return int(is_damaged)
 
 
 def _base(arguments: argparse.Namespace) -> Path:
     """Return the path of both outputs, but for their ends."""
     base: Path = arguments.pgn.with_name(f"{arguments.pgn.stem}.annotated")
-    if not arguments.out:
+    out: Path | None = arguments.out
+    if out is None:
         return base
-    return arguments.out / base.name if arguments.out.is_dir() else Path(arguments.out)
+    if out.is_dir():
+        return out / base.name
+    return out
 
 
 def _finish(console: Console, output: _Output, opens: bool) -> None:
@@ -145,12 +147,12 @@ def _tell(problems: Console, game: ReadGame, path: Path) -> None:
     """Report what is wrong or odd with a game, and in which language it was read."""
     if game.letters != ENGLISH.name:
         say(problems, f"game {game.number}: read as {game.letters}")
-    what = rest = ""
-    if game.number:
-        what = f"game {game.number}: "
-        rest = "; skipping the game" if game.start_fault else "; reading that line up to there"
     for fault in game.faults:
-        say(problems, f"{what}{path}:{fault}{rest}")
+        line = f"{path}:{fault}"
+        if game.number:
+            line = f"game {game.number}: {line}; "
+            line += "skipping the game" if game.start_fault else "reading that line up to there"
+        say(problems, line)
     if game.number and not game.start_fault and (odd := odd_result(game)):
         say(problems, f"game {game.number}: {odd}")
 
@@ -159,22 +161,20 @@ def _side(problems: Console, game: chess.pgn.Game, asked_side: str | None) -> ch
     """Return the side of a game whose moves are judged; None for both. Says so where a name is
     nobody's.
     """
-    if asked_side is None or asked_side.lower() in chess.COLOR_NAMES:
-        return None if asked_side is None else asked_side.lower() == "white"
+    if asked_side is None:
+        return None
+    if asked_side.lower() in chess.COLOR_NAMES:
+        return asked_side.lower() == "white"
     words = searchable(asked_side.replace(",", " ")).split()
-    names = {
-        chess.WHITE: game.headers.get("White", "?"),
-        chess.BLACK: game.headers.get("Black", "?"),
-    }
-    sides = [
-        side for side, name in names.items() if all(word in searchable(name) for word in words)
-    ]
-    if not sides:
-        say(
-            problems,
-            f"no {asked_side!r} in {names[chess.WHITE]} - {names[chess.BLACK]}: both sides are judged",
-        )
-    return sides[0] if len(sides) == 1 else None
+    white, black = game.headers.get("White", "?"), game.headers.get("Black", "?")
+    is_white, is_black = (
+        all(word in searchable(name) for word in words) for name in (white, black)
+    )
+    if not (is_white or is_black):
+        say(problems, f"no {asked_side!r} in {white} - {black}: both sides are judged")
+    if is_white == is_black:
+        return None
+    return is_white
 
 
 def _review(
@@ -195,16 +195,13 @@ def _review(
 
 def _summary_line(review: GameReview, number: int) -> str:
     headers = review.game.headers
-    names = {side: chess.COLOR_NAMES[side].title() for side in review.sides}
-    sides = (
-        f"{headers.get(name, '?').strip('? ') or _(name)}: {review.summary(side)}"
-        for side, name in names.items()
-    )
-    return (
-        _("game {number}, {result}.", number=number, result=headers.get("Result", "*"))
-        + " "
-        + "; ".join(sides)
-    )
+    sides = []
+    for side in review.sides:
+        name = chess.COLOR_NAMES[side].title()
+        player = headers.get(name, "?").strip("? ") or _(name)
+        sides.append(f"{player}: {review.summary(side)}")
+    game = _("game {number}, {result}.", number=number, result=headers.get("Result", "*"))
+    return f"{game} {'; '.join(sides)}"
 
 
 class _Output:
@@ -224,10 +221,12 @@ class _Output:
         """Save one finished game. Raises OSError."""
         mend_result(review.game)
         pgn = game_text(add_comments(review, self._how))
-        if not self.finished:
-            self.pgn, self.html = free_names(self.pgn, self.html)
         self._sections.append(game_section(review, self.finished + 1, pgn))
-        (append if self.finished else write_file)(self.pgn, pgn)
+        if self.finished:
+            append(self.pgn, pgn)
+        else:
+            self.pgn, self.html = free_names(self.pgn, self.html)
+            write_file(self.pgn, pgn)
         self.finished += 1
         if uptime_s() >= self._next_page_s:
             self.write_page()

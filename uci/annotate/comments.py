@@ -69,9 +69,15 @@ def turning_sentence(review: GameReview) -> str:
         return ""
     if why := reason_of(move).text:
         return _("Turning point: {move} {reason}.", move=move.title, reason=why)
-    before, after = (f"{100 * chances:.0f}" for chances in move.chances)
+    before, after = _percent(move)
     text = later("Turning point: {move}; winning chances drop from {before}% to {after}%.")
     return _(text, move=move.title, before=before, after=after)
+
+
+def _percent(move: MoveReview) -> tuple[str, str]:
+    """Return the mover's winning chances before and after a move."""
+    before, after = move.chances
+    return f"{100 * before:.0f}", f"{100 * after:.0f}"
 
 
 def forget_review(game: chess.pgn.Game) -> None:
@@ -135,22 +141,22 @@ def move_comment(move: MoveReview, with_answer: bool = True) -> str:
     if move.mark is None:
         return ""
     if move.mark not in BAD:
-        return " ".join(filter(None, [_praise(move), _told_of_finders(move)]))
-    before, after = (f"{100 * chances:.0f}" for chances in move.chances)
+        return " ".join(filter(None, [_praise(move), _finders(move)]))
+    before, after = _percent(move)
     why = reason_of(move).text
     if not why and move.reply_line and move.chances[1] < _STILL_WELL:
-        why = _(
-            "allows {line}",
-            line=told_line(move.answered, move.reply_line),
-        )
-    sentences = [f"{why}."] if why else []
+        why = _("allows {line}", line=told_line(move.answered, move.reply_line))
+    sentences = []
+    if why:
+        sentences.append(f"{why}.")
     if before != after:
         sentences.append(
             _("your winning chances drop from {before}% to {after}%.", before=before, after=after)
         )
     if with_answer and move.best_line and not move.is_best:
         sentences.append(_("Better was {move}.", move=_answer(move, with_line=not why)))
-    sentences += filter(None, [_told_of_finders(move, with_answer)])
+    if finders := _finders(move, with_answer):
+        sentences.append(finders)
     sentences[1:] = map(_capital, sentences[1:])
     return _("{kind}: {text}", kind=_capital(_(move.mark.name)), text=" ".join(sentences))
 
@@ -173,7 +179,7 @@ def _praise(move: MoveReview) -> str:
     return _(text, points=f"{100 * move.gap:.0f}")
 
 
-def _told_of_finders(move: MoveReview, with_answer: bool = True) -> str:
+def _finders(move: MoveReview, with_answer: bool = True) -> str:
     """Return how many players find the better move, and how many play this one; "" where nothing
     tells it.
 
@@ -223,11 +229,9 @@ def _pov_score(evaluation: Evaluation) -> chess.engine.PovScore | None:
     """None where mate is on the board."""
     if evaluation.mate == 0:
         return None
-    score = (
-        chess.engine.Cp(evaluation.score_cp)
-        if evaluation.mate is None
-        else chess.engine.Mate(evaluation.mate)
-    )
+    score: chess.engine.Score = chess.engine.Cp(evaluation.score_cp)
+    if evaluation.mate is not None:
+        score = chess.engine.Mate(evaluation.mate)
     return chess.engine.PovScore(score, chess.WHITE)
 
 

@@ -29,9 +29,10 @@ SHOWN_PLIES = 12  # of a better line, and of what follows a move; nothing beyond
 NEAR_PLIES = 8  # in which material is looked for first; then in all that are shown
 PLIES_TOLD = 3  # of a line within a sentence
 # Centipawns of the evaluation for each pawn that is named, set by hand on 20 games: a move that
-# costs less than the first has compensation, and one that costs more than the second does something
-# worse. Far behind, scores lie wider.
-_COST_CP = (65, 360)
+# costs less has compensation, and one that costs more does something worse. Far behind, scores lie
+# wider.
+_LEAST_COST_CP = 65
+_MOST_COST_CP = 360
 _FAR_BEHIND_CP = -300
 _COST_BEHIND_CP = 100
 _MOST_COUNTED = 5  # pawns; what is lost beyond them moves the evaluation little. Set by hand.
@@ -72,10 +73,9 @@ class Lines:
         """Whether the answer takes the piece that has moved, and wins more by it than that took and
         than the mover takes next.
         """
-        move, *answers = self.played[:2]
-        if not answers or answers[0].to_square != move.to_square:
+        if not self.answers or self.answers[0].to_square != self.move.to_square:
             return False
-        won = gain_on(self.answered, move.to_square) - worth_taken(self.board, move)
+        won = gain_on(self.answered, self.move.to_square) - worth_taken(self.board, self.move)
         _start, *settled = balances(self.board, self.played, NEAR_PLIES).values()
         is_paid_back = bool(settled) and settled[0].pawns >= 0
         return won >= SACRIFICE and not is_paid_back
@@ -92,26 +92,42 @@ class Lines:
         """
         near_pawns, near = _material_within(self, NEAR_PLIES)
         far_pawns, far = _material_within(self, SHOWN_PLIES)
-        if near.text and far_pawns < near_pawns + _MUCH_MORE:
-            return near
-        return far if far.text else near
+        is_much_more = far_pawns >= near_pawns + _MUCH_MORE
+        if far.text and (is_much_more or not near.text):
+            return far
+        return near
+
+    @property
+    def move(self) -> chess.Move:
+        """The move that was played."""
+        return self.played[0]
+
+    @property
+    def answers(self) -> Moves:
+        """What follows the move."""
+        return self.played[1:]
 
     @property
     def answered(self) -> chess.Board:
         """The position after the move."""
-        return board_after(self.board, *self.played[:1])
+        return board_after(self.board, self.move)
+
+    @property
+    def improved(self) -> chess.Board:
+        """The position after the better move."""
+        return board_after(self.board, self.better[0])
 
     def costs(self, balance: Balance) -> bool:
         """Whether the move costs about what a balance gains."""
         if self.cost_cp is None or balance.pawns <= 0:
             return balance.pawns > 0
-        most_cp = _COST_CP[1] * max(balance.pawns, pawns_of(balance.won))
+        most_cp = _MOST_COST_CP * max(balance.pawns, pawns_of(balance.won))
         return self.least_cp(balance.pawns) <= self.cost_cp <= most_cp
 
     def least_cp(self, pawns: int) -> float:
         """Return what a move costs at least that loses so many pawns."""
         best_cp = self.best_cp or 0.0
-        each_cp = _COST_BEHIND_CP if best_cp <= _FAR_BEHIND_CP else _COST_CP[0]
+        each_cp = _COST_BEHIND_CP if best_cp <= _FAR_BEHIND_CP else _LEAST_COST_CP
         return min(each_cp * min(pawns, _MOST_COUNTED), _SHARE_LEFT * (best_cp - _WORST_CP))
 
 
@@ -156,10 +172,10 @@ def calm_points(lines: Lines, shown: int) -> list[tuple[int, Balance, Balance]]:
     """
     played = balances(lines.board, lines.played, 1 + shown, 1 + SHOWN_PLIES)
     better = balances(lines.board, lines.better, shown, SHOWN_PLIES)
-    points = [
-        (ply, played[ply], better[max(calm_ply for calm_ply in better if calm_ply <= ply)])
-        for ply in played
-    ]
+    points = []
+    for ply, balance in played.items():
+        latest = max(calm_ply for calm_ply in better if calm_ply <= ply)
+        points.append((ply, balance, better[latest]))
     return [*points, (1 + shown, played[max(played)], better[max(better)])]
 
 
@@ -179,7 +195,9 @@ def _difference(lines: Lines, plies: int, played: Balance, better: Balance) -> M
         if lines.costs(better) and not _is_given(lines, plies):
             return _missed(lines, plies, played, better)
         return NO_REASON
-    named = played.reversed() if played.pawns < 0 else gap
+    named = gap
+    if played.pawns < 0:
+        named = played.reversed()
     line = lines.played[1:plies]
     is_other = named is gap and (gap.lost or not gap.won <= played.lost)
     if not line or named.promotions or not lines.costs(named) or is_other:
@@ -211,23 +229,20 @@ def _lost(lines: Lines, line: Moves, lost: Balance) -> MoveReason:
         taking = told_line(after, line[:1])
         text = later("loses {material} to {move}: {state}")
         return MoveReason(_(text, material=lost.text, move=taking, state=how.text), HANGING)
-    moves = told_line(after, line)
-    return MoveReason(
-        _("loses {material} after {line}", material=lost.text, line=moves), MATERIAL_KIND
-    )
+    text = _("loses {material} after {line}", material=lost.text, line=told_line(after, line))
+    return MoveReason(text, MATERIAL_KIND)
 
 
 def _missed(lines: Lines, plies: int, played: Balance, better: Balance) -> MoveReason:
     """Return what the better line wins, for a move that wins less."""
     if played.pawns > 0:
-        text = later("wins only {material} instead of {better}")
-        return MoveReason(
-            _(text, material=played.text, better=better.text), MATERIAL_KIND, is_missed=True
+        text = _(
+            "wins only {material} instead of {better}", material=played.text, better=better.text
         )
+        return MoveReason(text, MATERIAL_KIND, is_missed=True)
     how = motif(lines.board, lines.better[: min(plies, SHOWN_PLIES)], better)
+    text = later("misses a chance to win {material}")
     if how.is_tactic:
         text = later("misses a chance to win {material} through {motif}")
-        sentence = _(text, material=better.text, motif=how.text)
-        return MoveReason(sentence, how.theme, is_missed=True)
-    sentence = _("misses a chance to win {material}", material=better.text)
+    sentence = _(text, material=better.text, motif=how.text)
     return MoveReason(sentence, how.theme or MATERIAL_KIND, is_missed=True)

@@ -60,11 +60,8 @@ def game_section(
         result=headers.get("Result", "*"),
         facts=_facts(headers, name),
         opening=review.opening,
-        heads=[text for text in (review.reach, turning_sentence(review)) if text],
-        sides=[
-            (_side(side), review.summary(side), review.rating_played(side), _phases(review, side))
-            for side in review.sides
-        ],
+        heads=list(filter(None, (review.reach, turning_sentence(review)))),
+        sides=[_side(review, side) for side in review.sides],
         phases=PHASE_NAMES,
         flipped=below == chess.BLACK,
         board=board_svg(
@@ -74,7 +71,9 @@ def game_section(
             translate=translated,
         ),
         moves=list(map(_move, review.moves, review.game.mainline())),
-        area=_area(review),
+        area=area_path(
+            [chances_of(review.start), *(chances_of(move.after) for move in review.moves)]
+        ),
         turning_points=[_turning_point(move, len(review.moves)) for move in review.turning_points],
         replay=_replay(review),
         pgn=pgn,
@@ -83,40 +82,40 @@ def game_section(
     return f"{name}, {headers.get('Result', '*')}", Markup(text)
 
 
-def _area(review: GameReview) -> str:
-    """Return the path of White's winning chances over the game."""
-    evaluations = [review.start, *(move.after for move in review.moves)]
-    return area_path(list(map(chances_of, evaluations)))
-
-
-def _side(side: chess.Color) -> str:
-    return _("White") if side == chess.WHITE else _("Black")
-
-
-def _phases(review: GameReview, side: chess.Color) -> list[str]:
-    """Return a side's accuracy in each phase, "–" where it did not move."""
-    accuracies = (review.accuracy(side, phase) for phase in PHASE_NAMES)
-    return ["–" if accuracy is None else f"{accuracy:.0f}%" for accuracy in accuracies]
+def _side(review: GameReview, side: chess.Color) -> tuple[str, str, str, list[str]]:
+    """Return a side's name, summary, rating, and accuracy in each phase, "–" where it did not
+    move.
+    """
+    phases = []
+    for phase in PHASE_NAMES:
+        accuracy = review.accuracy(side, phase)
+        phases.append("–" if accuracy is None else f"{accuracy:.0f}%")
+    name = _(chess.COLOR_NAMES[side].title())
+    return name, review.summary(side), review.rating_played(side), phases
 
 
 def _facts(headers: chess.pgn.Headers, name: str) -> list[str]:
     """Return what is known beside the name: the players of a chapter, the event, the place and the
     date.
     """
-    players = " – ".join(headers.get(key, "?") for key in ("White", "Black"))
-    tags = [headers[key] for key in ("Event", "Site", "Date") if headers.get(key, "?").strip("?.-")]
-    facts = [
-        text for text in [players if players.strip("? –") else "", *tags] if text and text != name
-    ]
-    return [text.removesuffix(".??").removesuffix(".??") for text in facts]  # `1858` for 1858.??.??
+    players = f"{headers.get('White', '?')} – {headers.get('Black', '?')}"
+    facts = []
+    if players.strip("? –"):
+        facts.append(players)
+    for tag in ("Event", "Site", "Date"):
+        if headers.get(tag, "?").strip("?.-"):
+            facts.append(headers[tag])
+    # `1858` for 1858.??.??
+    return [fact.removesuffix(".??").removesuffix(".??") for fact in facts if fact != name]
 
 
 def _move(move: MoveReview, node: chess.pgn.ChildNode) -> Facts:
+    is_numbered = move.mover == chess.WHITE or move.ply == 1
     return {
         "ply": move.ply,
-        "number": move.number if move.mover == chess.WHITE or move.ply == 1 else "",
+        "number": move.number if is_numbered else "",
         "san": shown_moves(move.san),
-        "symbol": move.mark.symbol if move.mark else "",
+        "symbol": move.symbol,
         "kind": _kind(move),
         "praise": move.praise,
         "score": move.after.text,
@@ -133,7 +132,9 @@ def _glyphs(node: chess.pgn.GameNode) -> str:
 
 def _kind(move: MoveReview) -> str:
     """Return the class of a judged move in the style sheet."""
-    return move.mark.name.replace(" ", "-") if move.mark else ""
+    if move.mark is None:
+        return ""
+    return move.mark.name.replace(" ", "-")
 
 
 def _turning_point(move: MoveReview, plies: int) -> Facts:
@@ -166,8 +167,7 @@ def _replay(review: GameReview) -> _Line:
     `replay.js` has the names.
     """
     start = _position(review.game.board(), None, _("Start position")) | _evaluation(review.start)
-    moves = zip(review.moves, review.game.mainline(), strict=False)
-    steps = [_step(move, node) for move, node in moves]
+    steps = map(_step, review.moves, review.game.mainline())
     return [{**start, **_notes(review.game)}, *steps]
 
 
@@ -180,11 +180,10 @@ def _step(move: MoveReview, node: chess.pgn.ChildNode) -> Facts:
     step = {**_position(after, move.move, text), **_notes(node), **_evaluation(move.after)}
     lines = {}
     if move.mark is not None:
-        step["glyph"] = [move.mark.symbol, _kind(move)]
+        step["glyph"] = [move.symbol, _kind(move)]
         lines = _better_lines(move, after)
         if "Refutation" in lines:
-            reply = move.reply_line[0]
-            step["threat"] = squares_of([reply])
+            step["threat"] = squares_of(move.reply_line[:1])
     variations, forks = _variations(node.parent, move.board)
     return {**step, "lines": lines | variations, "forks": forks}
 
@@ -201,15 +200,8 @@ def _better_lines(move: MoveReview, after: chess.Board) -> dict[str, _Line]:
 
 def _notes(node: chess.pgn.GameNode) -> Facts:
     """Return the author's glyphs, words and arrows, where there are any."""
-    return {
-        name: value
-        for name, value in (
-            ("glyphs", _glyphs(node)),
-            ("note", notes_at(node)),
-            ("drawn", drawn_by(node)),
-        )
-        if value
-    }
+    notes = {"glyphs": _glyphs(node), "note": notes_at(node), "drawn": drawn_by(node)}
+    return {name: value for name, value in notes.items() if value}
 
 
 def _variations(
@@ -225,28 +217,29 @@ def _variations(
     forks = dict[str, tuple[str, int]]()
     todo = [(first, board, ("", 0)) for first in reversed(author_lines(node))]
     while todo:
-        step, before, fork = todo.pop()
-        name = f"Variation {len(lines) + 1}" if lines else "Variation"
-        lines[name], inner = [], []
+        first, before, fork = todo.pop()
+        name = "Variation"
+        if lines:
+            name += f" {len(lines) + 1}"
         if fork[0]:
             forks[name] = fork
-        while True:
-            number = (
-                f"{move_number(before)} " if not lines[name] or before.turn == chess.WHITE else ""
-            )
-            after = board_after(before, step.move)
-            position = _position(after, step.move, number + shown_moves(before.san(step.move)))
-            lines[name].append({**position, **_notes(step)})
-            if not step.variations:
-                break
-            inner += [
-                (variation, after, (name, fork[1] + len(lines[name])))
-                for variation in author_lines(step)
-            ]
-            step = step.variations[0]
-            before = after
+        lines[name], inner = [], []
+        for step in (first, *first.mainline()):
+            text = _move_text(before, step.move, is_first=step is first)
+            before = board_after(before, step.move)
+            lines[name].append({**_position(before, step.move, text), **_notes(step)})
+            here = (name, fork[1] + len(lines[name]))
+            inner += [(variation, before, here) for variation in author_lines(step)]
         todo += reversed(inner)
     return lines, forks
+
+
+def _move_text(board: chess.Board, move: chess.Move, is_first: bool) -> str:
+    """Return a move of a line: White's moves have a number, and so has the first one."""
+    san = shown_moves(board.san(move))
+    if is_first or board.turn == chess.WHITE:
+        return f"{move_number(board)} {san}"
+    return san
 
 
 def _position(board: chess.Board, move: chess.Move | None, text: str) -> Facts:
@@ -265,8 +258,7 @@ def _line(board: chess.Board, moves: Moves, evaluation: Evaluation) -> _Line:
     positions = []
     shown = moves[:SHOWN_PLIES]
     for ply, move in enumerate(shown):
-        number = f"{move_number(board)} " if ply == 0 or board.turn == chess.WHITE else ""
-        text = number + shown_moves(board.san(move))
+        text = _move_text(board, move, is_first=ply == 0)
         evaluation = evaluation.after_move_of(board.turn)
         board.push(move)
         following = squares_of(shown[ply + 1 : ply + 2])

@@ -5,7 +5,7 @@ the review's limits; each once.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import chess
@@ -69,18 +69,16 @@ class Searched(NamedTuple):
 SearchedMoves = tuple[Searched, ...]
 
 
+@dataclass
 class Looks:
     """Searches each position once within the same limits, and remembers what it found."""
 
-    def __init__(
-        self, engine: Engine, limits: Limits, search: ReviewSearch, claimed: chess.Board | None
-    ) -> None:
-        self.effort = 0  # times the limits, in all searches
-        self._engine = engine
-        self._limits = limits
-        self._search = search
-        self._claimed = claimed  # the last position of a game that was drawn by a claim
-        self._searched: dict[object, SearchedMoves] = {}  # by what was searched
+    engine: Engine
+    limits: Limits
+    search: ReviewSearch
+    claimed: chess.Board | None  # the last position of a game that was drawn by a claim
+    effort: int = 0  # times the limits, in all searches
+    searched: dict[object, SearchedMoves] = field(default_factory=dict)  # by what was searched
 
     def at(self, board: chess.Board, times: int = 1) -> SearchedMoves:
         """Search a position within so many times the limits."""
@@ -95,30 +93,32 @@ class Looks:
         if not moves or self._is_over(board):
             return self.at(board, times)
         alternatives = tuple(move for move in board.legal_moves if move not in moves)
-        return self._search_moves(board, alternatives, times) if alternatives else ()
+        if not alternatives:
+            return ()
+        return self._search_moves(board, alternatives, times)
 
     def _is_over(self, board: chess.Board) -> bool:
-        is_drawn = board is self._claimed or board.is_insufficient_material()
+        is_drawn = board is self.claimed or board.is_insufficient_material()
         return is_drawn or not any(board.legal_moves)
 
     def _search_moves(
         self, board: chess.Board, moves: tuple[chess.Move, ...], times: int
     ) -> SearchedMoves:
-        limits = replace(deeper(self._limits, times), searchmoves=moves)
+        limits = replace(deeper(self.limits, times), searchmoves=moves)
         key = (tuple(board.move_stack), limits)
-        if key not in self._searched:
+        if key not in self.searched:
             self.effort += times
-            self._engine.set_position(board)
-            result = self._search(self._engine, limits)
-            self._searched[key] = _moves_of(result, board.turn)
-        return self._searched[key]
+            self.engine.set_position(board)
+            result = self.search(self.engine, limits)
+            self.searched[key] = _moves_of(result, board.turn)
+        return self.searched[key]
 
 
 def _moves_of(result: SearchResult, side: chess.Color) -> SearchedMoves:
     """Return the moves that a search of a position with this side to move looked at."""
     info = result.infos[0]
     best = Searched.of(Evaluation.of_info(info).seen_by_white(side), info.pv)
-    worse_moves = list[Searched]()
+    worse_moves = []
     for child in result.children:
         if child.visits > 0 and (child.move,) != best.line[:1]:
             line = child.pv or (child.move,)

@@ -106,11 +106,10 @@ def _with_better_moves(game: GameInReview, bad: MoveReview) -> MoveReview:
     # A puzzle needs a sure answer.
     times = 1 if bad.mark == INACCURACY else THOROUGH
     alternatives = game.looks.beside(bad.board, best[:1], times)
-    losses = {
-        candidate.line[0]: bad.chances[0] - candidate.chances[bad.mover]
-        for candidate in alternatives
-        if candidate.line
-    }
+    losses = {}
+    for candidate in alternatives:
+        if candidate.line:
+            losses[candidate.line[0]] = bad.chances[0] - candidate.chances[bad.mover]
     good = [move for move, lost in losses.items() if lost < _LITTLE and move != bad.move]
     people = _shares(game, bad, [*best[:1], *good])
     if not good and losses:
@@ -128,12 +127,11 @@ def _likeliest(game: GameInReview, bad: MoveReview, alternatives: Sequence[Searc
     least = bad.chances[0] - _AS_GOOD
     deep = game.looks.beside(bad.board, [bad.move], THOROUGH)
     as_good = {candidate.line[0] for candidate in deep if candidate.chances[bad.mover] >= least}
+    as_good.discard(bad.move)
     lines = [bad.best_line]
     for candidate in alternatives:
-        is_as_good = (
-            candidate.line[:1] and candidate.line[0] in as_good and candidate.line[0] != bad.move
-        )
-        if is_as_good and candidate.chances[bad.mover] >= least:
+        is_good = candidate.chances[bad.mover] >= least
+        if is_good and candidate.line and candidate.line[0] in as_good:
             lines.append(candidate.line)
     return max(lines, key=lambda line: predicted.get(line[0], 0.0))
 
@@ -145,7 +143,8 @@ def _shares(game: GameInReview, move: MoveReview, good: Collection[chess.Move]) 
     play = predicted.get(move.move, 0.0)
     own = game.ratings[move.mover]
     rating = nearest_known(own)
-    return PeopleShares(rating, round(play, 3), round(find, 3), 0 if rating == own else own)
+    unknown = 0 if rating == own else own
+    return PeopleShares(rating, round(play, 3), round(find, 3), unknown)
 
 
 def _with_solution(game: GameInReview, bad: MoveReview) -> MoveReview:
@@ -157,7 +156,9 @@ def _with_solution(game: GameInReview, bad: MoveReview) -> MoveReview:
     def sure_choices(board: chess.Board) -> list[Candidate]:
         """Return the two best moves of a position, found thoroughly if one is much better."""
         choices = _choices(game, board, 1)
-        return _choices(game, board, THOROUGH) if only_line(choices) else choices
+        if only_line(choices):
+            return _choices(game, board, THOROUGH)
+        return choices
 
     return replace(bad, solution=solution(bad.board, bad.best_line, sure_choices))
 

@@ -71,7 +71,9 @@ class Balance:
         ):
             return _("the exchange")
         won, lost = _pieces_text(self.won), _pieces_text(self.lost)
-        return _("{won} for {lost}", won=won, lost=lost) if lost else won
+        if not lost:
+            return won
+        return _("{won} for {lost}", won=won, lost=lost)
 
 
 def pawns_of(kinds: Kinds) -> int:
@@ -80,34 +82,29 @@ def pawns_of(kinds: Kinds) -> int:
 
 
 def _pieces_text(pieces: Kinds) -> str:
-    kinds = sorted(+pieces, reverse=True)
-    return listed(
-        [
-            _(ONE_PIECE[kind]) if pieces[kind] == 1 else many_pieces(kind, pieces[kind])
-            for kind in kinds
-        ]
-    )
+    return listed([so_many(kind, pieces[kind]) for kind in sorted(+pieces, reverse=True)])
 
 
-def many_pieces(kind: chess.PieceType, count: int) -> str:
-    """Return `two rooks`."""
+def so_many(kind: chess.PieceType, count: int) -> str:
+    """Return `a rook`, or `two rooks`."""
+    if count == 1:
+        return _(ONE_PIECE[kind])
     return _("{number} {pieces}", number=_(NUMBERS[count]), pieces=_(MANY_PIECES[kind]))
 
 
 def on_square(board: chess.Board, square: chess.Square, context: str = "") -> str:
     """Return `the pawn on e4`."""
-    return _(
-        ON_SQUARE[board.piece_type_at(square) or chess.PAWN],
-        context,
-        square=chess.square_name(square),
-    )
+    kind = board.piece_type_at(square) or chess.PAWN
+    return _(ON_SQUARE[kind], context, square=chess.square_name(square))
 
 
 def listed(words: Sequence[str]) -> str:
     """Return `a rook, a knight and two pawns`."""
     first = ", ".join(words[:-1])
     last = "".join(words[-1:])
-    return _("{first} and {last}", first=first, last=last) if first else last
+    if not first:
+        return last
+    return _("{first} and {last}", first=first, last=last)
 
 
 def balances(board: chess.Board, line: Moves, plies: int, most: int = 0) -> dict[int, Balance]:
@@ -133,11 +130,15 @@ def balances(board: chess.Board, line: Moves, plies: int, most: int = 0) -> dict
             if recaptured is None:
                 continue
             now = recaptured
-        (lost, ours), (won, theirs) = (
-            _gone(board, now, side) for side in (board.turn, not board.turn)
-        )
+        lost, ours = _gone(board, now, board.turn)
+        won, theirs = _gone(board, now, not board.turn)
         settled[ply] = Balance.of(won, lost, ours - theirs)
     return settled
+
+
+def last_balance(board: chess.Board, line: Moves, plies: int) -> Balance:
+    """Return the last of the `balances`."""
+    return [*balances(board, line, plies).values()][-1]
 
 
 def _recaptured(board: chess.Board, square: chess.Square) -> chess.Board | None:
@@ -149,20 +150,22 @@ def _recaptured(board: chess.Board, square: chess.Square) -> chess.Board | None:
     if recapture is None or gain == 0:
         return board
     after = board_after(board, recapture)
-    is_whole = gain == worth_on(board, square)
-    return after if is_whole and most_to_win(after) < gain else None
+    if gain < worth_on(board, square) or most_to_win(after) >= gain:
+        return None
+    return after
 
 
 def _gone(start: chess.Board, end: chess.Board, side: chess.Color) -> tuple[Kinds, int]:
     """Return the kinds of a side's pieces that are gone, and how many of its pawns are other pieces
     now.
     """
-    before, after = (
-        Kinds({kind: len(board.pieces(kind, side)) for kind in chess.PIECE_TYPES})
-        for board in (start, end)
-    )
+    before, after = _kinds(start, side), _kinds(end, side)
     promoted = (after - before).total()
     return before - after - Kinds({chess.PAWN: promoted}), promoted
+
+
+def _kinds(board: chess.Board, side: chess.Color) -> Kinds:
+    return Kinds({kind: len(board.pieces(kind, side)) for kind in chess.PIECE_TYPES})
 
 
 def unrest(board: chess.Board, line: Moves, side: chess.Color) -> int:
@@ -171,11 +174,11 @@ def unrest(board: chess.Board, line: Moves, side: chess.Color) -> int:
     """
     before, after = board_after(board, *line[:-1]), board_after(board, *line)
     is_capture = bool(line) and before.is_capture(line[-1])
-    # Before a quiet move: what was passed by.
-    view = after if after.turn == side or is_capture else before
-    if view.turn != side:
+    if after.turn == side:
+        return most_to_win(after)
+    if is_capture or before.turn != side:
         return 0
-    return most_to_win(view)
+    return most_to_win(before)  # what a quiet move passed by
 
 
 def most_to_win(board: chess.Board) -> int:
@@ -198,11 +201,7 @@ def cheapest_capture(board: chess.Board, square: chess.Square) -> chess.Move | N
     if not board.is_attacked_by(board.turn, square):  # legal captures take fifty times as long
         return None
     takers = board.generate_legal_captures(to_mask=chess.BB_SQUARES[square])
-    return min(
-        takers,
-        key=lambda taker: worth_on(board, taker.from_square),
-        default=None,
-    )
+    return min(takers, key=lambda taker: worth_on(board, taker.from_square), default=None)
 
 
 def offers(board: chess.Board, move: chess.Move) -> bool:
@@ -222,9 +221,8 @@ def is_sacrifice(board: chess.Board, line: Moves) -> bool:
     after = board_after(board, line[0])
     if len(line) < 3 or not after.is_capture(line[1]):
         return False
-    # An answer may be taken back.
-    answered = 4 if line[3:] and line[3].to_square == line[2].to_square else 3
-    return (
-        lead(board, board.turn) - lead(board_after(board, *line[:answered]), board.turn)
-        >= SACRIFICE
-    )
+    plies = 3
+    if line[3:] and line[3].to_square == line[2].to_square:  # an answer may be taken back
+        plies = 4
+    ahead = lead(board_after(board, *line[:plies]), board.turn)
+    return lead(board, board.turn) - ahead >= SACRIFICE

@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import chess
 
-from uci.annotate.move_marks import BAD
 from uci.annotate.move_review import GameReview, MoveReview
 from uci.annotate.reasons import reason_of
 
@@ -22,8 +21,7 @@ class Mistake(NamedTuple):
 
 def mistakes_of(review: GameReview, side: chess.Color) -> list[Mistake]:
     """Return a side's mistakes in the order of the game."""
-    bad = (move for move in review.moves if move.mover == side and move.mark in BAD)
-    return [mistake_of(move) for move in bad]
+    return [mistake_of(move) for move in review.turning_points if move.mover == side]
 
 
 def mistake_of(move: MoveReview) -> Mistake:

@@ -6,7 +6,7 @@ one.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ import chess
 
 from engine.board.notation import board_after
 from engine.board.worth import WORTH, captured, worth_on, worth_taken
-from uci.annotate.material import ONE_PIECE, Balance, Moves, listed, many_pieces, on_square
+from uci.annotate.material import ONE_PIECE, Balance, Moves, listed, on_square, so_many
 from uci.language import _, later
 
 _SLIDERS = (chess.BISHOP, chess.ROOK, chess.QUEEN)
@@ -40,9 +40,14 @@ class _Win:
     at: int  # the deciding capture's number in the line; even, for the attacker makes it
 
     @property
+    def capture(self) -> chess.Move:
+        """The deciding capture."""
+        return self.line[self.at]
+
+    @property
     def square(self) -> chess.Square:
         """Where the deciding capture takes."""
-        return self.line[self.at].to_square
+        return self.capture.to_square
 
     @property
     def before(self) -> chess.Board:
@@ -93,17 +98,19 @@ def motif(board: chess.Board, line: Moves, gain: Balance | None = None) -> Motif
     boards, gains = [board.copy(stack=False)], []
     for move in line:
         worth = worth_taken(boards[-1], move)
-        gains.append(worth if boards[-1].turn == board.turn else -worth)
+        if boards[-1].turn != board.turn:
+            worth = -worth
+        gains.append(worth)
         boards.append(board_after(boards[-1], move))
-    parts = {WORTH[kind] for kind in gain.won} if gain else set(gains)
     at = _deciding(gains)
-    if at is not None and gains[at] in parts:
+    if at is not None and (gain is None or gains[at] in {WORTH[kind] for kind in gain.won}):
         for theme, rule in TACTICS.items():
             if text := rule(_Win(boards, line, at)):
                 return Motif(text, theme)
     is_named = bool(line) and (gain is None or captured(boards[0], line[0]) in gain.won)
-    text = _hanging(_Win(boards, line, 0)) if is_named else ""
-    return Motif(text, HANGING) if text else NO_MOTIF
+    if is_named and (text := _hanging(_Win(boards, line, 0))):
+        return Motif(text, HANGING)
+    return NO_MOTIF
 
 
 def _deciding(gains: Sequence[int]) -> int | None:
@@ -119,7 +126,7 @@ def _deciding(gains: Sequence[int]) -> int | None:
 
 def _fork(won: _Win) -> str:
     """One piece attacks two that are worth taking, and later takes one of them."""
-    square = won.line[won.at].from_square
+    square = won.capture.from_square
     for step in won.preparations:
         if won.line[step].to_square == square and won.stood_there(step):
             after = won.boards[step + 1]
@@ -155,7 +162,7 @@ def _skewer(won: _Win) -> str:
     it.
     """
     step = won.at - 2
-    square = won.line[won.at].from_square
+    square = won.capture.from_square
     if step < 0 or won.line[step].to_square != square or not won.stood_there(step):
         return ""
     after = won.boards[step + 1]
@@ -183,8 +190,10 @@ def _discovered(won: _Win) -> str:
         move = won.line[step]
         before = won.boards[step]
         after = won.boards[step + 1]
-        taker = won.line[won.at].from_square
-        for square, target in [] if before.is_castling(move) else opened(before, after, move):
+        taker = won.capture.from_square
+        if before.is_castling(move):
+            continue
+        for square, target in opened(before, after, move):
             if after.piece_type_at(target) == chess.KING:
                 if step == won.at or taker == move.to_square:
                     return _("a discovered check")
@@ -203,20 +212,16 @@ def _discovered(won: _Win) -> str:
 
 def opened(
     before: chess.Board, after: chess.Board, move: chess.Move
-) -> list[tuple[chess.Square, chess.Square]]:
-    """Return the lines from bishops, rooks and queens to enemy pieces that a move of their own side
+) -> Iterator[tuple[chess.Square, chess.Square]]:
+    """Yield the lines from bishops, rooks and queens to enemy pieces that a move of their own side
     opens.
     """
-    return [
-        (square, target)
-        for kind in _SLIDERS
-        for square in after.pieces(kind, before.turn)
-        if square != move.to_square
-        for target in after.attacks(square)
-        & ~before.attacks(square)
-        & after.occupied_co[after.turn]
-        if move.from_square in chess.SquareSet.between(square, target)
-    ]
+    for kind in _SLIDERS:
+        for square in after.pieces(kind, before.turn) - chess.SquareSet([move.to_square]):
+            attacked = after.attacks(square) & ~before.attacks(square)
+            for target in attacked & after.occupied_co[after.turn]:
+                if move.from_square in chess.SquareSet.between(square, target):
+                    yield square, target
 
 
 def _pin(won: _Win) -> str:
@@ -229,17 +234,12 @@ def _pin(won: _Win) -> str:
     is_piece = board.piece_type_at(target) not in (None, chess.PAWN)
     if is_piece and won.stood_there(ply) and pinned_in.is_pinned(defender, target):
         return _("a pin: {piece} is pinned to the king", piece=on_square(board, target, "subject"))
-    guards = [
-        square for square in board.attackers(defender, target) if square != board.king(defender)
-    ]
-    if (
-        guards
-        and all(board.is_pinned(defender, square) for square in guards)
-        and not _can_be_retaken(won)
-    ):
+    guards = [*board.attackers(defender, target) & ~board.kings]
+    are_pinned = all(board.is_pinned(defender, square) for square in guards)
+    if guards and are_pinned and not _can_be_retaken(won):
         piece = on_square(board, guards[0], "subject")
         return _("a pin: {piece} is pinned to the king and cannot take back", piece=piece)
-    if is_piece and won.stood_there(ply) and _shields_queen(pinned_in, won.line[won.at]):
+    if is_piece and won.stood_there(ply) and _shields_queen(pinned_in, won.capture):
         return _("a pin: {piece} is pinned to the queen", piece=on_square(board, target, "subject"))
     return ""
 
@@ -252,15 +252,14 @@ def _shields_queen(board: chess.Board, capture: chess.Move) -> bool:
     """Whether the piece to be taken stands before its queen, on the line of another bishop or
     rook.
     """
-    target = capture.to_square
+    target = chess.SquareSet([capture.to_square])
     attacker = not board.color_at(capture.to_square)
-    sliders = chess.SquareSet(board.bishops | board.rooks) & board.attackers(attacker, target)
-    return any(
-        chess.SquareSet.between(square, queen) & board.occupied
-        == chess.SquareSet.from_square(target)
-        for square in sliders - chess.SquareSet.from_square(capture.from_square)
-        for queen in board.pieces(chess.QUEEN, not attacker)
-    )
+    sliders = board.attackers(attacker, capture.to_square) & (board.bishops | board.rooks)
+    for square in sliders - chess.SquareSet([capture.from_square]):
+        for queen in board.pieces(chess.QUEEN, not attacker):
+            if chess.SquareSet.between(square, queen) & board.occupied == target:
+                return True
+    return False
 
 
 def _deflection(won: _Win) -> str:
@@ -273,25 +272,18 @@ def _deflection(won: _Win) -> str:
         return ""
     before, lured = won.boards[step], won.line[step + 1]
     guards = before.attackers(won.defender, target)
-    if won.line[step].to_square in guards:
-        guard = on_square(before, won.line[step].to_square, "subject")
-        return _(
-            "the removal of a guard: {guard} guarded {piece}",
-            guard=guard,
-            piece=on_square(before, target),
-        )
-    if lured.from_square in guards and lured.to_square == won.line[step].to_square:
-        guard, piece = on_square(before, lured.from_square, "subject"), on_square(before, target)
-        if before.is_capture(won.line[step]):
-            second_piece = on_square(before, lured.to_square)
-            return _(
-                "an overload: {guard} guarded {other} and {piece}",
-                guard=guard,
-                other=second_piece,
-                piece=piece,
-            )
-        return _("a deflection: {guard} guarded {piece}", guard=guard, piece=piece)
-    return ""
+    lure = won.line[step]
+    piece = on_square(before, target)
+    if lure.to_square in guards:
+        guard = on_square(before, lure.to_square, "subject")
+        return _("the removal of a guard: {guard} guarded {piece}", guard=guard, piece=piece)
+    if lured.from_square not in guards or lured.to_square != lure.to_square:
+        return ""
+    guard = on_square(before, lured.from_square, "subject")
+    if before.is_capture(lure):
+        text = later("an overload: {guard} guarded {other} and {piece}")
+        return _(text, guard=guard, other=on_square(before, lure.to_square), piece=piece)
+    return _("a deflection: {guard} guarded {piece}", guard=guard, piece=piece)
 
 
 def _hanging(won: _Win) -> str:
@@ -300,9 +292,8 @@ def _hanging(won: _Win) -> str:
     """
     board = won.before
     target = won.square
-    taker = won.line[won.at].from_square
     kind = board.piece_type_at(target)
-    piece = board.piece_type_at(taker) or chess.PAWN
+    piece = board.piece_type_at(won.capture.from_square) or chess.PAWN
     if won.at > 0 or kind is None:
         return ""
     attackers, guards = board.attackers(board.turn, target), board.attackers(won.defender, target)
@@ -315,9 +306,8 @@ def _hanging(won: _Win) -> str:
             piece=on_square(board, target),
         )
     if 0 < len(guards) < len(attackers) < len(_TIMES):
-        attacked, guarded = (_(_TIMES[len(squares)]) for squares in (attackers, guards))
         return _("{piece} is attacked {attacked} and guarded {guarded}", piece=on_square(board, target, "subject"),
-                 attacked=attacked, guarded=guarded)  # fmt: skip
+                 attacked=_(_TIMES[len(attackers)]), guarded=_(_TIMES[len(guards)]))  # fmt: skip
     return ""
 
 
@@ -332,7 +322,7 @@ TACTICS = {
 
 def _all(kinds: Sequence[chess.PieceType]) -> str:
     if len(kinds) == 2 and kinds[0] == kinds[1]:
-        return many_pieces(kinds[0], 2)
+        return so_many(kinds[0], 2)
     return listed([_(chess.piece_name(kind)) for kind in kinds])
 
 
@@ -347,12 +337,13 @@ def mate_pattern(board: chess.Board, line: Moves) -> str:
         return "mate"
     own = chess.SquareSet(board.occupied_co[board.turn])
     neighbours = chess.SquareSet(chess.BB_KING_ATTACKS[king])
-    checkers = [board.piece_type_at(square) for square in board.checkers()]
-    if checkers == [chess.KNIGHT] and neighbours.issubset(own):
+    checkers = board.checkers()
+    if len(checkers) == 1 and checkers & board.knights and neighbours.issubset(own):
         return "smothered mate"
-    rank = chess.square_rank(king)
-    in_front = neighbours & chess.BB_RANKS[1 if board.turn == chess.WHITE else 6]
-    on_rank = all(chess.square_rank(square) == rank for square in board.checkers())
-    if rank == (0 if board.turn == chess.WHITE else 7) and on_rank and in_front.issubset(own):
+    home, in_front = chess.BB_RANK_1, neighbours & chess.BB_RANK_2
+    if board.turn == chess.BLACK:
+        home, in_front = chess.BB_RANK_8, neighbours & chess.BB_RANK_7
+    is_at_home = chess.SquareSet([king, *checkers]).issubset(home)
+    if is_at_home and in_front.issubset(own):
         return "back-rank mate"
     return "mate"

@@ -57,9 +57,9 @@ def chances_of(evaluation: Evaluation, side: chess.Color = chess.WHITE) -> float
     """Return a side's winning chances in an evaluation from White's side: the scale of all that a
     review shows.
     """
-    return winning_chances(
-        evaluation.expected if side == chess.WHITE else 1.0 - evaluation.expected
-    )
+    if side == chess.BLACK:
+        return winning_chances(1.0 - evaluation.expected)
+    return winning_chances(evaluation.expected)
 
 
 def rank_of(evaluation: Evaluation, side: chess.Color) -> tuple[float, float]:
@@ -67,7 +67,8 @@ def rank_of(evaluation: Evaluation, side: chess.Color) -> tuple[float, float]:
     near its own is, or how far the other's.
     """
     mate = evaluation.seen_by_white(side).mate
-    return chances_of(evaluation, side), 1.0 / mate if mate else 0.0
+    nearness = 1.0 / mate if mate else 0.0
+    return chances_of(evaluation, side), nearness
 
 
 def for_people(evaluation: Evaluation) -> Evaluation:

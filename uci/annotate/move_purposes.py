@@ -10,10 +10,7 @@ from uci.language import _
 
 
 def purpose_of(
-    board: chess.Board,
-    line: Moves,
-    explains_much: bool = False,
-    is_blunder: bool = False,
+    board: chess.Board, line: Moves, explains_much: bool = False, is_blunder: bool = False
 ) -> str:
     """Return what a line's first move does, as `which attacks the queen on b3`; "" where no rule
     knows.
@@ -30,14 +27,15 @@ def purpose_of(
     for _from, at in opened(board, after, move):
         if at in fresh and not (explains_much and after.pawns & chess.BB_SQUARES[at]):
             return _("which uncovers an attack on {piece}", piece=on_square(after, at))
-    if any(answer.to_square == move.to_square for answer in answers):
+    if answers and answers[0].to_square == move.to_square:
         return ""
     attacked = after.attacks(move.to_square) & fresh
     if explains_much or board.is_capture(move) or after.is_check():
         attacked &= ~after.pawns
-    if driven := _driven(after, attacked, answers):
-        return "" if is_blunder else driven
-    return _attacked(after, attacked) or _pinned(board, move)
+    driven = _driven(after, attacked, answers)
+    if driven and is_blunder:
+        return ""
+    return driven or _attacked(after, attacked) or _pinned(board, move)
 
 
 def _driven(after: chess.Board, attacked: chess.SquareSet, answers: Moves) -> str:
@@ -51,9 +49,11 @@ def _driven(after: chess.Board, attacked: chess.SquareSet, answers: Moves) -> st
 
 def _attacked(after: chess.Board, attacked: chess.SquareSet) -> str:
     """Return the two dearest of the attacked pieces."""
-    kinds = sorted(attacked, key=lambda at: -worth_on(after, at))
-    pieces = listed([on_square(after, at) for at in kinds[:2]])
-    return _("which attacks {pieces}", pieces=pieces) if pieces else ""
+    if not attacked:
+        return ""
+    dearest = sorted(attacked, key=lambda at: -worth_on(after, at))[:2]
+    pieces = listed([on_square(after, at) for at in dearest])
+    return _("which attacks {pieces}", pieces=pieces)
 
 
 def _pinned(board: chess.Board, move: chess.Move) -> str:
@@ -74,13 +74,11 @@ def threat(board: chess.Board, move: chess.Move) -> str:
     after = _passed(moved)
     if after is None or gain_on(moved, move.to_square):
         return ""
-    legal_before = {threatened.uci() for threatened in board.legal_moves}
+    legal_before = set(board.legal_moves)
     for threatened in after.legal_moves:
-        if (
-            threatened.uci() not in legal_before
-            and not after.is_capture(threatened)
-            and (fork := _forked(after, threatened))
-        ):
+        if threatened in legal_before or after.is_capture(threatened):
+            continue
+        if fork := _forked(after, threatened):
             return _("which threatens {motif}", motif=fork)
     return ""
 
@@ -100,23 +98,21 @@ def _forked(board: chess.Board, move: chess.Move) -> str:
     if len(aims) < 2 or gain_on(after, move.to_square):
         return ""
     kinds = [after.piece_type_at(at) or 0 for at in aims & (prey(after, side) | after.kings)]
-    return fork_text(after, move.to_square, kinds) if len(kinds) >= 2 else ""
+    if len(kinds) < 2:
+        return ""
+    return fork_text(after, move.to_square, kinds)
 
 
 def developing(board: chess.Board, move: chess.Move) -> str:
     """Return that a move castles, or brings a knight or bishop out; "" otherwise."""
     if board.is_castling(move):
         return _("which brings the king to safety")
-    piece = board.piece_at(move.from_square)
-    is_minor = (
-        piece is not None
-        and piece.piece_type in (chess.KNIGHT, chess.BISHOP)
-        and not board.is_capture(move)
-    )
-    is_at_home = piece == chess.Board().piece_at(move.from_square)
-    if not (is_minor and is_at_home):
+    square = move.from_square
+    is_minor = board.piece_type_at(square) in (chess.KNIGHT, chess.BISHOP)
+    is_at_home = board.piece_at(square) == chess.Board().piece_at(square)
+    if not (is_minor and is_at_home) or board.is_capture(move):
         return ""
-    return _("which develops {piece}", piece=on_square(board, move.from_square))
+    return _("which develops {piece}", piece=on_square(board, square))
 
 
 def prey(board: chess.Board, side: chess.Color) -> chess.SquareSet:

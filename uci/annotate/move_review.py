@@ -1,6 +1,7 @@
 """What a review knows of a move, and of a whole game."""
 
 import functools
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -114,9 +115,14 @@ class MoveReview:
         return f"{self.number} {shown_moves(self.san)}"
 
     @property
+    def symbol(self) -> str:
+        """What chess writers put behind it, "" without a mark."""
+        return self.mark.symbol if self.mark else ""
+
+    @property
     def title(self) -> str:
         """The name with its mark, `12. Nf3?`."""
-        return self.name + (self.mark.symbol if self.mark else "")
+        return self.name + self.symbol
 
     @functools.cached_property
     def chances(self) -> tuple[float, float]:
@@ -142,7 +148,9 @@ class MoveReview:
             return "book"
         if not self.is_best:
             return ""
-        return "only" if is_only_move(self.gap, self.chances[1]) else "best"
+        if is_only_move(self.gap, self.chances[1]):
+            return "only"
+        return "best"
 
 
 @dataclass(frozen=True)
@@ -185,7 +193,7 @@ class GameReview:
         """
         if not self.is_whole:
             return None
-        rated = list[RatedMove]()
+        rated = []
         for move, rating, during in zip(self.moves, self._rated, self.phases, strict=False):
             is_pass = not move.move
             if move.mover == side and not is_pass and phase in ("", during):
@@ -211,13 +219,11 @@ class GameReview:
     @functools.cached_property
     def _rated(self) -> list[RatedMove]:
         """The moves but for one that mates, which has no score after it."""
-        start = START_CP if self.game.board() == chess.Board() else self.start.score_cp
-        scores = [start, *(move.after.score_cp for move in self.moves if move.after.mate != 0)]
+        scores = [self.start.score_cp]
+        if self.game.board() == chess.Board():
+            scores = [START_CP]
+        scores += (move.after.score_cp for move in self.moves if move.after.mate != 0)
         return rated_moves(scores, self.game.turn())
-
-    def count(self, side: chess.Color, mark: MoveMark) -> int:
-        """How many of a side's moves received this mark."""
-        return sum(move.mark == mark and move.mover == side for move in self.moves)
 
     def summary(self, side: chess.Color) -> str:
         """`accuracy 87%, 1 blunder, 2 mistakes`."""
@@ -228,15 +234,18 @@ class GameReview:
             words = [_("no moves")]
         else:
             words = [_("not reviewed to the end")]
+        counts = Counter(move.mark for move in self.moves if move.mover == side)
         for mark, (singular, plural) in _COUNTED.items():
-            if count := self.count(side, mark):
-                words.append(several(singular, plural, count))
+            if counts[mark]:
+                words.append(several(singular, plural, counts[mark]))
         return ", ".join(words)
 
     @property
     def sides(self) -> tuple[chess.Color, ...]:
         """The sides whose moves are judged."""
-        return (chess.WHITE, chess.BLACK) if self.side is None else (self.side,)
+        if self.side is None:
+            return chess.WHITE, chess.BLACK
+        return (self.side,)
 
     @property
     def turning_move(self) -> MoveReview | None:
@@ -246,8 +255,10 @@ class GameReview:
         moves = [move for move in self.moves if move.mark in (BLUNDER, MISTAKE)]
         if not moves or not self.is_whole:
             return None
-        turns = [move for move in moves if move.chances[0] >= _EVEN > move.chances[1]]
-        return turns[-1] if turns else max(moves, key=lambda move: move.loss)
+        for move in reversed(moves):
+            if move.chances[0] >= _EVEN > move.chances[1]:
+                return move
+        return max(moves, key=lambda move: move.loss)
 
     @property
     def turning_points(self) -> list[MoveReview]:

@@ -52,12 +52,15 @@ def rating_of(headers: Mapping[str, str], side: chess.Color) -> int:
     It is that of the player's tag, else the level of Aino whom one chose to play against. Sites
     write `?`, `-` or `0` for no rating, and `1500P` or `1850?` for one that may change.
     """
-    own = headers.get(f"{chess.COLOR_NAMES[side].title()}Elo", "")
-    levels = [level_in(headers.get(name, "")) or "" for name in ("White", "Black")]
-    chosen = [level for level in levels if level.startswith(("elo ", "people "))]
-    numbers = _NUMBER.findall(" ".join([own, *chosen]))
-    rating = next((int(text) for text in numbers if int(text) in _SANE), UNRATED)
-    return round(rating / _STEP) * _STEP
+    texts = [headers.get(f"{chess.COLOR_NAMES[side].title()}Elo", "")]
+    for name in ("White", "Black"):
+        level = level_in(headers.get(name, "")) or ""
+        if level.startswith(("elo ", "people ")):
+            texts.append(level)
+    for rating in map(int, _NUMBER.findall(" ".join(texts))):
+        if rating in _SANE:
+            return round(rating / _STEP) * _STEP
+    return UNRATED
 
 
 def nearest_known(rating: int) -> int:

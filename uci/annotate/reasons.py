@@ -22,9 +22,9 @@ from uci.annotate.compared_lines import (
 from uci.annotate.material import (
     SACRIFICE,
     Moves,
-    balances,
     gain_on,
     is_sacrifice,
+    last_balance,
     listed,
     offers,
     on_square,
@@ -86,7 +86,9 @@ def find_reason(lines: Lines) -> MoveReason:
         if is_far and (lines.cost_cp or 0) < _DEAR_CP:
             return NO_REASON
         return _mates(lines)
-    rules = _RULES if lines.is_blunder else (*_RULES, *_POSITIONAL_RULES)
+    rules = [*_RULES]
+    if not lines.is_blunder:
+        rules += _POSITIONAL_RULES
     for rule in rules:
         reason = rule(lines)
         if reason.text:
@@ -101,15 +103,16 @@ def point_of(move: MoveReview) -> str:
     if moves > 0 and line:
         mate = mate_text(move.board, move.played_line, moves)
         return _("The point is {line}: {mate}.", line=line, mate=mate)
-    points = balances(move.board, move.played_line, 1 + SHOWN_PLIES)
-    gain = points[max(points)]
+    gain = last_balance(move.board, move.played_line, 1 + SHOWN_PLIES)
     if gain.pawns > 0 and gain.won:
         return _("The point is {line}, which wins {material}.", line=line, material=gain.text)
-    return _("The point is {line}.", line=line) if line else ""
+    if not line:
+        return ""
+    return _("The point is {line}.", line=line)
 
 
 def _wrong_taker(lines: Lines) -> MoveReason:
-    move, better = lines.played[0], lines.better[0]
+    move, better = lines.move, lines.better[0]
     is_same = move.to_square == better.to_square and move.from_square != better.from_square
     is_told = bool(lines.material.text) and not lines.material.is_missed
     if is_told or not (is_same and lines.board.is_capture(move)):
@@ -140,14 +143,13 @@ def mate_text(board: chess.Board, line: Moves, moves: int, plies: int = SHOWN_PL
 
 def _sacrifice(lines: Lines) -> MoveReason:
     """Return the answer that is a sacrifice, and what follows if it is taken."""
-    answers = lines.played[1:]
     after = lines.answered
-    if not answers or lines.is_dropped or not offers(after, answers[0]):
+    if not lines.answers or lines.is_dropped or not offers(after, lines.answers[0]):
         return NO_REASON
-    move = told_line(after, answers[:1])
+    move = told_line(after, lines.answers[:1])
     if not lines.taken:
         return MoveReason(_("runs into the sacrifice {move}", move=move), "sacrifice")
-    acceptance = told_line(board_after(after, answers[0]), lines.taken)
+    acceptance = told_line(board_after(after, lines.answers[0]), lines.taken)
     text = later("runs into the sacrifice {move}; if it is taken, {line}")
     return MoveReason(_(text, move=move, line=acceptance), "sacrifice")
 
@@ -155,7 +157,9 @@ def _sacrifice(lines: Lines) -> MoveReason:
 def _tactic(lines: Lines) -> MoveReason:
     """Return the material that a tactic against the mover wins."""
     reason = lines.material
-    return reason if reason.kind in TACTICS and not reason.is_missed else NO_REASON
+    if reason.kind in TACTICS and not reason.is_missed:
+        return reason
+    return NO_REASON
 
 
 def _material(lines: Lines) -> MoveReason:
@@ -168,18 +172,16 @@ def _en_prise(lines: Lines) -> MoveReason:
     where that is about what the move costs. What the line itself takes, it has shown to be paid
     for.
     """
-    after = lines.answered
-    best = board_after(lines.board, lines.better[0])
-    shown = {move.to_square for move in lines.played[:2]}
-    gains = dict[chess.Square, int]()
-    for square in prey(after, after.turn) - chess.SquareSet(shown):
+    after, best = lines.answered, lines.improved
+    shown = chess.SquareSet([move.to_square for move in lines.played[:2]])
+    most, dearest = 0, None
+    for square in prey(after, after.turn) - shown:
         gain = gain_on(after, square)
-        if gain > gain_on(best, square):
-            gains[square] = gain
-    dearest = max(gains, key=lambda square: gains[square], default=None)
-    if dearest is None or gains[dearest] < _LEAST_EN_PRISE or lines.cost_cp is None:
+        if gain > max(most, gain_on(best, square)):
+            most, dearest = gain, square
+    if dearest is None or most < _LEAST_EN_PRISE or lines.cost_cp is None:
         return NO_REASON
-    if lines.cost_cp < lines.least_cp(gains[dearest]):
+    if lines.cost_cp < lines.least_cp(most):
         return NO_REASON
     piece = on_square(after, dearest)
     return MoveReason(_("leaves {piece} en prise", piece=piece), HANGING)
@@ -200,15 +202,12 @@ def _trade(lines: Lines) -> MoveReason:
 
 def _answer(lines: Lines) -> MoveReason:
     """Return what the answer does, unless it does that after the better move, too."""
-    after, answers = lines.answered, lines.played[1:]
+    after, best, answers = lines.answered, lines.improved, lines.answers
     purpose = lines.does(after, answers)
-    if not purpose or answers[0].to_square == lines.played[0].to_square:
+    if not purpose or answers[0].to_square == lines.move.to_square:
         return NO_REASON
-    best = board_after(lines.board, *lines.better[:1])
-    is_there_anyway = best.is_legal(answers[0]) and lines.does(best, answers[:1]) in (
-        purpose,
-        lines.does(after, answers[:1]),
-    )
+    purposes = purpose, lines.does(after, answers[:1])
+    is_there_anyway = best.is_legal(answers[0]) and lines.does(best, answers[:1]) in purposes
     if is_there_anyway and not gain_on(board_after(best, answers[0]), answers[0].to_square):
         return NO_REASON
     return _runs_into(lines, 1, purpose)
@@ -225,8 +224,7 @@ def _better(lines: Lines) -> MoveReason:
 
 def _threat(lines: Lines) -> MoveReason:
     """Return the fork that the answer or the better move threatens."""
-    answers = lines.played[1:2]
-    if answers and (purpose := threat(lines.answered, answers[0])):
+    if lines.answers and (purpose := threat(lines.answered, lines.answers[0])):
         return _runs_into(lines, 1, purpose, "fork")
     return _misses(lines, 1, threat(lines.board, lines.better[0]), "fork")
 
@@ -235,13 +233,13 @@ def _plan(lines: Lines) -> MoveReason:
     """Return what the next move but one of the better line, or of the answers, does."""
     if purpose := _later_purpose(lines, lines.board, lines.better):
         return _misses(lines, PLIES_TOLD, purpose)
-    return _runs_into(lines, PLIES_TOLD, _later_purpose(lines, lines.answered, lines.played[1:]))
+    return _runs_into(lines, PLIES_TOLD, _later_purpose(lines, lines.answered, lines.answers))
 
 
 def _capture(lines: Lines) -> MoveReason:
     """Return what the better move takes, where the played one takes nothing."""
     board, better = lines.board, lines.better[0]
-    if board.is_capture(lines.played[0]) or not gain_on(board, better.to_square):
+    if board.is_capture(lines.move) or not gain_on(board, better.to_square):
         return NO_REASON
     purpose = _("which takes {piece}", piece=on_square(board, better.to_square))
     return _misses(lines, 1, purpose, MATERIAL_KIND)
@@ -250,16 +248,16 @@ def _capture(lines: Lines) -> MoveReason:
 def _later_purpose(lines: Lines, board: chess.Board, line: Moves) -> str:
     if len(line) < PLIES_TOLD or board.is_capture(line[0]):
         return ""
-    purpose = lines.does(board_after(board, *line[:2]), line[2:])
-    is_there = board.is_legal(line[2]) and lines.does(board, line[2:3])
-    return "" if is_there else purpose
+    if board.is_legal(line[2]) and lines.does(board, line[2:3]):
+        return ""
+    return lines.does(board_after(board, *line[:2]), line[2:])
 
 
 def _runs_into(lines: Lines, plies: int, purpose: str, kind: str = POSITION) -> MoveReason:
     """Return what the answers do, where something is told of them."""
     if not purpose:
         return NO_REASON
-    move = told_line(lines.answered, lines.played[1 : 1 + plies])
+    move = told_line(lines.answered, lines.answers[:plies])
     return MoveReason(_("runs into {move}, {deed}", move=move, deed=purpose), kind)
 
 
@@ -275,32 +273,29 @@ def _misses(lines: Lines, plies: int, purpose: str, kind: str = POSITION) -> Mov
 
 def _greed(lines: Lines) -> MoveReason:
     """Return that the answers to a capture win more than it."""
-    board, answers = lines.board, lines.played[1:]
+    board, move = lines.board, lines.move
     plies, gained, better = calm_points(lines, NEAR_PLIES)[1]
-    is_greedy = board.is_capture(lines.played[0]) and gained.pawns > max(0, better.pawns)
-    if not is_greedy or not answers or plies > PLIES_TOLD:
+    is_greedy = board.is_capture(move) and gained.pawns > max(0, better.pawns)
+    if not is_greedy or not lines.answers or plies > PLIES_TOLD:
         return NO_REASON
-    piece = on_square(board, lines.played[0].to_square)
-    line = told_line(lines.answered, answers)
-    return MoveReason(
-        _("takes {piece}, but {line} is worth more", piece=piece, line=line), MATERIAL_KIND
-    )
+    piece = on_square(board, move.to_square)
+    line = told_line(lines.answered, lines.answers)
+    text = _("takes {piece}, but {line} is worth more", piece=piece, line=line)
+    return MoveReason(text, MATERIAL_KIND)
 
 
 def _ending(lines: Lines) -> MoveReason:
     """Return what becomes of an ending without queens."""
     board, best_cp = lines.board, lines.best_cp
-    is_ending = (
-        board.occupied & ~board.pawns & ~board.kings
-    ).bit_count() <= _ENDING_PIECES and not board.queens
-    if not is_ending or best_cp is None or not lines.played[1:]:
+    pieces = (board.occupied & ~board.pawns & ~board.kings).bit_count()
+    is_ending = pieces <= _ENDING_PIECES and not board.queens
+    if not is_ending or best_cp is None or not lines.answers:
         return NO_REASON
     left_cp = best_cp - (lines.cost_cp or 0.0)
-    line = told_line(lines.answered, lines.played[1:])
+    line = told_line(lines.answered, lines.answers)
     if best_cp >= _DECIDED_CP and abs(left_cp) <= _EVEN_CP:
         return MoveReason(_("turns a won ending into an even one after {line}", line=line))
-    is_lost = abs(best_cp) <= _EVEN_CP and left_cp <= -_DECIDED_CP
-    if is_lost:
+    if abs(best_cp) <= _EVEN_CP and left_cp <= -_DECIDED_CP:
         return MoveReason(_("turns an even ending into a lost one after {line}", line=line))
     return NO_REASON
 
@@ -308,21 +303,17 @@ def _ending(lines: Lines) -> MoveReason:
 def _position(lines: Lines) -> MoveReason:
     """Return what exposes the king, or what the better move prevents or develops."""
     board = lines.board
-    move = lines.played[0]
     better = lines.better[0]
     at = _exposing(board, lines.played)
-    if (
-        at
-        and board.piece_type_at(better.from_square) != chess.KING
-        and not _exposing(board, lines.better)
-    ):
+    is_king_better = board.piece_type_at(better.from_square) == chess.KING
+    if at and not is_king_better and not _exposing(board, lines.better):
         before = board_after(board, *lines.played[:at])
         line = told_line(before, lines.played[at : at + 2])
         return MoveReason(_("exposes the king to {move}", move=line))
     if _is_prevented(lines):
-        answer = told_line(lines.answered, lines.played[1:2])
+        answer = told_line(lines.answered, lines.answers[:1])
         return _misses(lines, 1, _("which prevents {move}", move=answer))
-    if board.is_capture(move) or developing(board, move):
+    if board.is_capture(lines.move) or developing(board, lines.move):
         return NO_REASON
     return _misses(lines, 1, developing(board, better))
 
@@ -338,16 +329,13 @@ def _exposing(board: chess.Board, line: Moves) -> int:
         move = line[at]
         king = now.king(board.turn) or 0
         pawns = now.pieces(chess.PAWN, board.turn)
-        is_stuck = (
-            move.from_square == king
-            and now.has_castling_rights(board.turn)
-            and not now.is_castling(move)
-        )
-        is_shelter = move.from_square in pawns & chess.BB_KING_ATTACKS[king] and now.is_capture(
-            move
-        )
-        is_doubled = is_shelter and bool(pawns & chess.BB_FILES[chess.square_file(move.to_square)])
-        if is_stuck or is_doubled:
+        if move.from_square == king:
+            is_exposed = now.has_castling_rights(board.turn) and not now.is_castling(move)
+        else:
+            is_shelter = move.from_square in pawns & chess.BB_KING_ATTACKS[king]
+            file = chess.BB_FILES[chess.square_file(move.to_square)]
+            is_exposed = is_shelter and now.is_capture(move) and bool(pawns & file)
+        if is_exposed:
             return at - 1
     return 0
 
@@ -358,11 +346,9 @@ def _is_prevented(lines: Lines) -> bool:
     """
     if lines.better[0].from_square in prey(lines.board, not lines.board.turn):
         return False
-    after = lines.answered
-    best = board_after(lines.board, lines.better[0])
-    answers = lines.played[1:2]
+    after, best, answers = lines.answered, lines.improved, lines.answers[:1]
     is_forced = after.is_check() or best.is_check() or lines.board.is_capture(lines.better[0])
-    if is_forced or not answers or answers[0].to_square == lines.played[0].to_square:
+    if is_forced or not answers or answers[0].to_square == lines.move.to_square:
         return False
     return not best.is_legal(answers[0]) or (
         is_sacrifice(best, answers) and not is_sacrifice(after, answers)

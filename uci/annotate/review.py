@@ -105,7 +105,7 @@ def _go_through(
 def _plies(game: chess.pgn.Game) -> list[PlyState]:
     """Return the positions of the main line, with the moves that were played."""
     board = game.board()
-    plies = list[PlyState]()
+    plies = []
     for move in game.mainline_moves():
         plies.append(PlyState(board, move))
         board = board_after(board, move)
@@ -115,7 +115,9 @@ def _plies(game: chess.pgn.Game) -> list[PlyState]:
 def _claimed_draw(game: chess.pgn.Game, last: chess.Board) -> chess.Board | None:
     """Return the last position where a player claimed a draw in it."""
     may_claim = last.is_repetition(3) or last.is_fifty_moves()
-    return last if game.headers.get("Result") == "1/2-1/2" and may_claim else None
+    if may_claim and game.headers.get("Result") == "1/2-1/2":
+        return last
+    return None
 
 
 def _review_so_far(

@@ -108,8 +108,9 @@ def _settle(game: GameInReview, ply: int) -> int:
     """
     state = game.plies[ply]
     if not state.played:  # a pass says nothing of its position
-        seen = state.seen[0]
-        state.settled = seen._replace(source=ply if seen.line else None)
+        state.settled = state.seen[0]
+        if state.settled.line:
+            state.settled = state.settled._replace(source=ply)
         return ply - 1
     side = state.board.turn
     as_played = _as_played(game, ply)
@@ -158,7 +159,9 @@ def _thorough_looks(game: GameInReview, ply: int) -> list[int]:
     """Return how many times the limits a move may be looked at thoroughly with, in order."""
     if not game.judges(ply):
         return []
-    return [THOROUGH, MOST_THOROUGH] if game.plies[ply].has_third_look else [THOROUGH]
+    if game.plies[ply].has_third_look:
+        return [THOROUGH, MOST_THOROUGH]
+    return [THOROUGH]
 
 
 def _deepen(game: GameInReview, ply: int, times: int) -> bool:
@@ -187,7 +190,7 @@ def _unsure(game: GameInReview) -> list[int]:
     """Return the plies of moves whose loss may be another one than it seems, those nearest to
     having or losing a mark first, as many as a third look has time for.
     """
-    losses = dict[int, float]()
+    losses = {}
     for ply, (state, following) in enumerate(itertools.pairwise(game.plies)):
         if game.judges(ply):
             losses[ply] = loss(state.known, following.known, state.board.turn)

@@ -36,8 +36,12 @@ def is_puzzle(chances: float, gap: float) -> bool:
 def only_line(choices: Sequence[Candidate]) -> Moves:
     """Return the line of the best move if this is the only good one, else ()."""
     best, *second_best = choices
-    second = second_best[0].chances if second_best else 0.0
-    return best.line if is_puzzle(best.chances, best.chances - second) else ()
+    gap = best.chances
+    if second_best:
+        gap -= second_best[0].chances
+    if is_puzzle(best.chances, gap):
+        return best.line
+    return ()
 
 
 def solution(board: chess.Board, line: Moves, look: Look) -> Moves:
@@ -49,5 +53,6 @@ def solution(board: chess.Board, line: Moves, look: Look) -> Moves:
         if answered.is_game_over():
             break
         line = only_line(look(answered))
-        moves += [answer, line[0]] if line else []
+        if line:
+            moves += [answer, line[0]]
     return tuple(moves)
