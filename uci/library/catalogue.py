@@ -7,7 +7,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from itertools import count
+from operator import itemgetter
 from typing import Any
 
 import chess
@@ -28,6 +28,7 @@ from uci.library.game_records import (
     ReviewFacts,
     folded,
     game_of,
+    grouped,
     moved_place,
 )
 
@@ -49,7 +50,7 @@ class Catalogue:
         self._games: dict[str, Game] = {}
         self._lines: dict[str, list[Game]] = {}  # by what they share
         self._files: dict[str, GamesFile] = {}
-        self._own = frozenset[str]()
+        self._own = set[str]()
         self._changes = 0
         # What the latest list and the latest explorer were made of, with them.
         self._listed: tuple[object, list[Fold]] | None = None
@@ -57,11 +58,11 @@ class Catalogue:
 
     # ---- what stands in the files ----------------------------------------------------------------
 
-    def add(self, name: str, changed: int, found: Iterable[tuple[FoundGame, str]]) -> None:
+    def add(self, name: str, changed: int, games: Iterable[tuple[FoundGame, str]]) -> None:
         """Take up games of a file that was changed at a time, each with its opening's name."""
         file = self._files.setdefault(name, GamesFile(name))
         file.changed = changed
-        for found_game, opening in found:
+        for found_game, opening in games:
             game = game_of(found_game, opening, file)
             self._find_side(game)
             file.games.append(game)
@@ -69,10 +70,12 @@ class Catalogue:
         self._changes += 1
 
     def _take_up(self, game: Game) -> None:
-        """Give a game the key of its place."""
-        keys = (place_key(game.file.name, game.place.digest, number) for number in count())
-        game.key = next(key for key in keys if key not in self._games)
-        self._games[game.key] = game
+        """Give a game the key of its place, of which copies in its file have each their own."""
+        number = 0
+        while (key := place_key(game.file.name, game.place.digest, number)) in self._games:
+            number += 1
+        game.key = key
+        self._games[key] = game
         self._lines.setdefault(game.line, []).append(game)
 
     def _drop(self, game: Game) -> None:
@@ -84,17 +87,17 @@ class Catalogue:
 
     def forget(self, name: str) -> None:
         """Forget a file with its games."""
-        file = self._files.pop(name, None)
-        for game in file.games if file else ():
-            self._drop(game)
+        if file := self._files.pop(name, None):
+            for game in file.games:
+                self._drop(game)
         self._changes += 1
 
     def note_edit(self, game: Game, place: TextPlace, changed: int) -> None:
         """Note that words of a game were changed, at a time: what follows it in its file moves."""
         shift = place.end - game.place.end
         behind = game.file.games.index(game) + 1
-        for other in game.file.games[behind:]:
-            other.place = moved_place(other.place, shift)
+        for later_game in game.file.games[behind:]:
+            later_game.place = moved_place(later_game.place, shift)
         self._drop(game)
         game.place = place
         self._take_up(game)
@@ -103,7 +106,6 @@ class Catalogue:
 
     def note_deletion(self, file: GamesFile, gone: Set[Game], changed: int) -> None:
         """Note that games of a file were deleted, at a time: what follows them moves."""
-        left = list[Game]()
         shift = 0
         for game in file.games:
             if game in gone:
@@ -111,8 +113,7 @@ class Catalogue:
                 self._drop(game)
             else:
                 game.place = moved_place(game.place, shift)
-                left.append(game)
-        file.games = left
+        file.games = [game for game in file.games if game not in gone]
         file.changed = changed
         self._changes += 1
 
@@ -146,8 +147,10 @@ class Catalogue:
 
     def side(self, line: str) -> chess.Color | None:
         """One's own side in any game of a line."""
-        same_line = self._lines.get(line, [])
-        return next((game.mine == "white" for game in same_line if game.mine), None)
+        for game in self._lines.get(line, ()):
+            if game.mine:
+                return game.mine == "white"
+        return None
 
     def has_line(self, line: str) -> bool:
         """Whether there is a game of a line."""
@@ -157,13 +160,8 @@ class Catalogue:
         """Return all that are equal to some games, by what they share, the one changed last
         first.
         """
-        equal_games = {game.equality: list[Game]() for game in games}
-        for game in self._games.values():
-            if game.equality in equal_games:
-                equal_games[game.equality].append(game)
-        for equal in equal_games.values():
-            equal.sort(key=lambda game: game.age, reverse=True)
-        return equal_games
+        groups = grouped(self._games.values())
+        return {game.equality: groups.get(game.equality, []) for game in games}
 
     def around(self, games: Sequence[Game]) -> Surroundings:
         """Return where the games around some of a file stand, which are given in order; without
@@ -172,15 +170,18 @@ class Catalogue:
         all_games = games[0].file.games
         first = all_games.index(games[0])
         behind = all_games.index(games[-1]) + 1
-        begin = all_games[first - 1].place.begin if first else 0
-        end = all_games[behind].place.end if behind < len(all_games) else sys.maxsize
+        begin, end = 0, sys.maxsize
+        if first > 0:
+            begin = all_games[first - 1].place.begin
+        if behind < len(all_games):
+            end = all_games[behind].place.end
         return Surroundings(begin, end)
 
     # ---- one's own names -------------------------------------------------------------------------
 
     def set_own(self, names: Iterable[str]) -> None:
         """Find one's own side in all games by names without capitals."""
-        own = frozenset(names)
+        own = set(names)
         if own == self._own:
             return
         self._own = own
@@ -199,17 +200,26 @@ class Catalogue:
         """Return who played most games without an own name: of a file, if it has no other games, or
         of all.
         """
-        games = list(self._games.values())
-        if file:
-            games = self._files[file].games if file in self._files else []
+        games = self._games_in(file)
         if file and any(game.mine for game in games):
             return []
-        named = (game for game in games if game.black and not game.mine)
-        players = [name for game in named for name in (game.white, game.black) if name != "?"]
+        players = list[str]()
+        for game in games:
+            if game.black and not game.mine:
+                players += (game.white, game.black)
         spelled = {name.casefold(): name for name in sorted(players, reverse=True)}
         counts = Counter(map(str.casefold, players))
+        del counts["?"]
         likely = sorted(counts, key=lambda name: (-counts[name], spelled[name]))
         return [spelled[name] for name in likely[:_MOST_NAMES]]
+
+    def _games_in(self, file: str) -> list[Game]:
+        """Return the games of a file, none where it is unknown; those of all files for ""."""
+        if not file:
+            return list(self._games.values())
+        if file not in self._files:
+            return []
+        return list(self._files[file].games)
 
     def spelled(self, name: str) -> str:
         """Return a name as a game spells it."""
@@ -253,17 +263,19 @@ class Catalogue:
         }
 
     def _accuracy(self, game: Game) -> Mapping[str, float | None]:
-        facts = self._reviews.get(game.line)
-        return facts.accuracy if facts else {}
+        if game.line not in self._reviews:
+            return {}
+        return self._reviews[game.line].accuracy
 
     def _chosen(self, query: GameQuery) -> list[Game]:
         """Return the games that are wanted, in no order."""
-        games = list(self._games.values())
         if query.line:
             moves = map(chess.Move.from_uci, query.line.split())
-            games = self._reaching(board_after(chess.Board(), *moves), query)
-        elif query.file:
-            games = list(self._files[query.file].games) if query.file in self._files else []
+            explored, explorer = self._explorer(query)
+            numbers = explorer.games(board_after(chess.Board(), *moves))
+            games = [explored[number] for number in numbers]
+        else:
+            games = self._games_in(query.file)
         for word in searchable(query.text).split():
             games = [game for game in games if word in game.words]
         if query.result == ANALYSES:
@@ -278,28 +290,37 @@ class Catalogue:
         column = order.removeprefix("-")
         if column not in _COLUMNS:
             return games
-        values = {game.key: self._value(game, column) for game in games}
-        known = [game for game in games if values[game.key] not in _UNKNOWN]
-        unknown = [game for game in games if values[game.key] in _UNKNOWN]
-        known.sort(key=lambda game: values[game.key], reverse=order.startswith("-"))
-        return known + unknown
+        unknown = []
+        rated = []
+        for game in games:
+            value = self._value(game, column)
+            if value in _UNKNOWN:
+                unknown.append(game)
+            else:
+                rated.append((value, game))
+        rated.sort(key=itemgetter(0), reverse=order.startswith("-"))
+        return [game for _value, game in rated] + unknown
 
     def _value(self, game: Game, column: str) -> Any:
         if column == "accuracy":
             return self._mean_accuracy(game)
         value = getattr(game, column)
-        return searchable(value) if column in ("white", "black", "opening") else value
+        if column in ("white", "black", "opening"):
+            return searchable(value)
+        return value
 
     def _mean_accuracy(self, game: Game) -> float | None:
         accuracy = self._accuracy(game)
         if game.mine:
             return accuracy.get(game.mine)
-        known = [value for value in accuracy.values() if value is not None]
-        return sum(known) / 2 if len(known) == 2 else None
+        white, black = accuracy.get("white"), accuracy.get("black")
+        if white is None or black is None:
+            return None
+        return (white + black) / 2
 
     def reviewed(self) -> list[tuple[Game, ReviewFacts]]:
         """Return the games with a review, oldest first, with what is known of it."""
-        games = reversed(folded(self._sorted(list(self._games.values()))))
+        games = reversed(folded(self._sorted(self._games_in(""))))
         return [
             (game, self._reviews[game.line])
             for game, _copies in games
@@ -322,7 +343,9 @@ class Catalogue:
 
     def _latest(self, is_wanted: Callable[[Game], bool]) -> _Row | None:
         games = self._sorted([game for game in self._games.values() if is_wanted(game)])
-        return self._row(*folded(games)[0]) if games else None
+        if not games:
+            return None
+        return self._row(*folded(games)[0])
 
     def unreviewed(self) -> list[str]:
         """Return the lines of one's own games that have no review, latest first."""
@@ -335,10 +358,6 @@ class Catalogue:
         or a file's.
         """
         return self._explorer(GameQuery(side=side, file=file))[1].explore(board)
-
-    def _reaching(self, board: chess.Board, query: GameQuery) -> list[Game]:
-        games, explorer = self._explorer(query)
-        return [games[number] for number in explorer.games(board)]
 
     def _explorer(self, query: GameQuery) -> tuple[list[Game], Explorer]:
         """Return the games of a side or a file that is wanted, or all but analyses, which nobody
@@ -356,9 +375,6 @@ class Catalogue:
 
     def files(self) -> list[str]:
         """Return the names of the files with several games, the largest first, for the explorer."""
-        several = {
-            name: len(file.games)
-            for name, file in self._files.items()
-            if len(file.games) > 1 and printable(name) == name
-        }
-        return sorted(several, key=lambda name: -several[name])[:_MOST_FILES]
+        files = sorted(self._files.values(), key=lambda file: -len(file.games))
+        names = [file.name for file in files if len(file.games) > 1]
+        return [name for name in names if printable(name) == name][:_MOST_FILES]

@@ -8,12 +8,12 @@ should be.
 """
 
 import errno
-import itertools
 import os
 import re
 import stat
 from collections.abc import Generator, Sequence, Set
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import chess.pgn
@@ -63,11 +63,13 @@ def edit(
         file = _ChangedFile(path, around)
         text = file.text_at(place)
         splices = game_splices(text, game)
-        is_lost = any(begin < end for begin, end, _words in splices)
-        moved = [
-            Splice(place.begin + begin, place.begin + end, words) for begin, end, words in splices
-        ]
-        change = file.change(moved, [text] if is_lost else [])
+        lost = list[bytes]()
+        moved = []
+        for begin, end, words in splices:
+            moved.append(Splice(place.begin + begin, place.begin + end, words))
+            if begin < end:
+                lost = [text]
+        change = file.change(moved, lost)
         end = place.end + file.shift
         return TextPlace(place.begin, end, digest_of(file.new_text(place.begin, end))), change
 
@@ -122,13 +124,14 @@ class _ChangedFile:
         lines = self._source.spliced(splices)
         self.shift = len(lines.text) - len(self._new)
         games = games_in(self.new_text(around.begin, around.end))
-        edited = {splice.begin for splice in splices} if not deleted else set[int]()
-        staying = [
-            _facts(game, around.begin, edited) for game in games if game.place.begin not in deleted
-        ]
+        edited = set[int]()
+        if not deleted:
+            edited = {splice.begin for splice in splices}
+        staying = [game for game in games if game.place.begin not in deleted]
         self._new = lines.text
         games = games_in(self.new_text(around.begin, around.end + self.shift))
-        if staying != [_facts(game, around.begin, edited) for game in games]:
+        facts_of = partial(_facts, origin=around.begin, edited=edited)
+        if list(map(facts_of, staying)) != list(map(facts_of, games)):
             raise DataError(
                 _("what stands around this game would be read as a part of another one")
             )
@@ -146,14 +149,13 @@ def _facts(game: FoundGame, origin: int, edited: Set[int]) -> tuple[object, ...]
     """Return what stays of a game of a part that begins at an origin: its words and names, too,
     unless places in it are edited.
     """
-    tags = {
-        name: value
-        for name, value in game.tags.items()
-        if is_told(value) and name not in NAMING_TAGS
-    }
-    begin = origin + game.place.begin
-    is_edited = any(begin <= place <= origin + game.place.end for place in edited)
-    return tags, game.start, game.moves, "" if is_edited else game.place.digest
+    tags = {name: value for name, value in game.tags.items() if is_told(value)}
+    for name in NAMING_TAGS:
+        tags.pop(name, None)
+    digest = game.place.digest
+    if any(game.place.begin <= place - origin <= game.place.end for place in edited):
+        digest = ""
+    return tags, game.start, game.moves, digest
 
 
 def _keep(path: Path, texts: Sequence[bytes], status: os.stat_result) -> None:
@@ -162,17 +164,22 @@ def _keep(path: Path, texts: Sequence[bytes], status: os.stat_result) -> None:
     """
     if not os.access(path, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-    kept = path.parent / EARLIER / path.name
-    kept.parent.mkdir(exist_ok=True)
-    if not kept.exists():
-        kept.touch(stat.S_IMODE(status.st_mode))
+    earlier = path.parent / EARLIER / path.name
+    earlier.parent.mkdir(exist_ok=True)
+    if not earlier.exists():
+        earlier.touch(stat.S_IMODE(status.st_mode))
     # Behind a part of a game, which a program that was killed has left, an end of its own.
     entry = "".join(f"\n\n{text.decode().strip()}\n" for text in texts)
-    with kept.open("rb") as stream:
-        stream.seek(max(0, kept.stat().st_size - len(entry.encode())))
-        is_kept = stream.read() == entry.encode()
-    if not is_kept:
-        append(kept, entry)
+    if not _ends_with(earlier, entry):
+        append(earlier, entry)
+
+
+def _ends_with(path: Path, text: str) -> bool:
+    """Whether this is the end of a file. Raises OSError."""
+    data = text.encode()
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - len(data)))
+        return stream.read() == data
 
 
 # ---- games of one's own --------------------------------------------------------------------------
@@ -187,7 +194,9 @@ def save_game(game: chess.pgn.Game, path: Path, saved: SavedGame | None = None) 
     path.parent.mkdir(parents=True, exist_ok=True)  # or say why there is none
     with owning(path.parent if is_own else games_folder()):
         text = game_text(game).strip()
-        place = _place_now(saved) if saved is not None and saved.path == path else None
+        place = None
+        if saved is not None and saved.path == path:
+            place = _place_now(saved)
         if place is None:
             begin = _append(path, text)
         else:
@@ -207,10 +216,8 @@ def _append(path: Path, text: str) -> int:
         return 0
     size = SourceText(path, 0, 0).size
     gap = ""  # between games, though a last line of others' may have no end
-    if size:
-        with path.open("rb") as stream:
-            stream.seek(max(0, path.stat().st_size - 2))
-            gap = "" if stream.read() == b"\n\n" else "\n\n"
+    if size and not _ends_with(path, "\n\n"):
+        gap = "\n\n"
     append(path, f"{gap}{text}\n\n")
     return size + len(gap)
 
@@ -225,11 +232,11 @@ def _place_now(saved: SavedGame) -> TextPlace | None:
     if digest_of(source.words_at(saved.place.begin, saved.place.end)) == saved.place.digest:
         return saved.place
     equality = game_equality(saved.game)
-    for found in find_games(saved.path):
-        if found.equality == equality:
-            game = game_at(saved.path, found.place)
+    for candidate in find_games(saved.path):
+        if candidate.equality == equality:
+            game = game_at(saved.path, candidate.place)
             if not game.errors and are_same_games(game, saved.game):
-                return found.place
+                return candidate.place
     return None
 
 
@@ -252,9 +259,10 @@ def take_in(upload: Path, name: str) -> Generator[None, None, str]:
     with atomic_write(plain) as out, open_unpacked(upload) as (stream, _share):
         last = b""
         for text in texts_of(stream):
+            if last and not _RESULT_AT_END.search(last):
+                out.write(b" *")  # a game without a result would go on in the next text
             if last:
-                # A game without a result would go on in the next text.
-                out.write(b"\n\n" if _RESULT_AT_END.search(last) else b" *\n\n")
+                out.write(b"\n\n")
             for piece in utf8_pieces(text):
                 out.write(piece)
                 last = piece
@@ -262,12 +270,19 @@ def take_in(upload: Path, name: str) -> Generator[None, None, str]:
     if plain != upload:
         upload.unlink()
     with owning(folder):
-        taken = {path.name.lower() for path in folder.iterdir()}
-        numbered = (f"{stem}-{number}.pgn" for number in itertools.count(2))
-        names = itertools.chain([f"{stem}.pgn"], numbered)
-        free = (folder / name for name in names if name.lower() not in taken)
-        # A file system may know an accent in two spellings.
-        target = next(path for path in free if not os.path.lexists(path))
+        target = _free_path(folder, stem)
         replace(plain, target)
         sync_folder(folder)
     return target.name
+
+
+def _free_path(folder: Path, stem: str) -> Path:
+    """Return where no file is, whatever capitals its name has."""
+    names = {path.name.lower() for path in folder.iterdir()}
+    target = folder / f"{stem}.pgn"
+    number = 1
+    # A file system may know an accent in two spellings.
+    while target.name.lower() in names or os.path.lexists(target):
+        number += 1
+        target = folder / f"{stem}-{number}.pgn"
+    return target

@@ -40,7 +40,7 @@ class Explorer:
             return []
         rows = self._reaching(board)
         next_moves = self._moves[rows, plies]
-        continuations = list[Continuation]()
+        continuations = []
         for code in np.unique(next_moves[next_moves != 0]):
             results = self._results[rows[next_moves == code]]
             counts = tuple(np.bincount(results, minlength=len(_RESULTS) + 1).tolist())
@@ -65,10 +65,10 @@ class Explorer:
             return np.zeros(0, np.int64)
         openings = self._moves[:, :plies]  # (G, plies)
         line = np.array([*codes_of(board.root(), board.move_stack)], np.uint16)  # (plies,)
-        has_moves_of = [
-            (np.sort(openings[:, side::2]) == np.sort(line[side::2])).all(axis=1) for side in (0, 1)
-        ]
-        candidates = np.flatnonzero(has_moves_of[0] & has_moves_of[1])
+        has_moves = np.ones(len(openings), bool)
+        for side in (0, 1):
+            has_moves &= (np.sort(openings[:, side::2]) == np.sort(line[side::2])).all(axis=1)
+        candidates = np.flatnonzero(has_moves)
         orders, order_of = np.unique(openings[candidates], axis=0, return_inverse=True)
         reaches = np.array([*_reach(orders.tolist(), board)], bool)  # by order
         return candidates[reaches[order_of]]

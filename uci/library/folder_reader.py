@@ -55,11 +55,7 @@ class FileMark:
         """Return a mark of the file, or None where it is not the same any more. Raises OSError."""
         now = time.time()
         state = _state(path.stat())
-        if state != self.state:
-            return None
-        if not self.digest:
-            return self
-        if _content(path) != self.digest:
+        if state != self.state or (self.digest and _content(path) != self.digest):
             return None
         return FileMark(state, b"" if _is_settled(state, now) else self.digest)
 
@@ -110,8 +106,8 @@ class FolderReader:
         """Return the names of all files, below the folder, and their states. A link to one of them
         is no other file.
         """
-        links = dict[Path, Path]()  # by what they lead to
-        files = dict[Path, Path]()
+        links = {}  # by what they lead to
+        files = {}
         for folder in (self._folder, self._folder / ANALYSES):
             home = real_path(folder)
             for path in pgn_files(folder):
@@ -119,12 +115,12 @@ class FolderReader:
                     links[real_path(path)] = path
                 else:
                     files[home / path.name] = path
-        found = {}
+        states = {}
         for path in (links | files).values():
             # A link to nothing, or a file that has just been deleted, is none.
             with contextlib.suppress(OSError):
-                found[path.relative_to(self._folder).as_posix()] = _state(path.stat())
-        return found
+                states[path.relative_to(self._folder).as_posix()] = _state(path.stat())
+        return states
 
     def knows(self, file: str) -> bool:
         """Whether a file was read as it is now."""
@@ -195,19 +191,19 @@ class FolderReader:
         path = self._folder / file
         faults = list[str]()
         is_new = not self._catalogue.has_file(file)
-        found = list[tuple[FoundGame, str]]()
+        games = list[tuple[FoundGame, str]]()
         begun = uptime_s()
         try:
             with reading(path):
                 mark = FileMark.of(path)
             for game in find_games(path, faults, with_variations):
-                found.append((game, "" if game.start else namer.name(game.moves)))
+                games.append((game, "" if game.start else namer.name(game.moves)))
                 progress.games += 1
                 if uptime_s() < begun + _STEP_S:
                     continue
                 if is_new:
-                    self._catalogue.add(file, mark.state[0], found)
-                    found = []
+                    self._catalogue.add(file, mark.state[0], games)
+                    games = []
                 progress.tell(game.place.end)
                 yield
                 begun = uptime_s()
@@ -217,29 +213,30 @@ class FolderReader:
                 return
         if not is_new:
             self._catalogue.forget(file)
-        self._catalogue.add(file, mark.state[0], found)
+        self._catalogue.add(file, mark.state[0], games)
         self._marks[file] = mark
         if faults:
-            one = later("{file}: {count} fault, {fault}")
-            many = later("{file}: {count} faults, first {fault}")
-            name = printable(path.name)
-            problems.append(several(one, many, len(faults), file=name, fault=translated(faults[0])))
+            singular = later("{file}: {count} fault, {fault}")
+            plural = later("{file}: {count} faults, first {fault}")
+            values = {"file": printable(path.name), "fault": translated(faults[0])}
+            problems.append(several(singular, plural, len(faults), **values))
 
 
+@dataclass
 class _Progress:
     """Tells how many games were read, and about how many are left in so many bytes."""
 
-    def __init__(self, left: int, on_games: OnGames) -> None:
-        self._left, self._on_games = left, on_games
-        self._read = 0  # bytes of files that were read
-        self.games = 0
+    left: int
+    on_games: OnGames
+    read: int = 0  # bytes of files that were read
+    games: int = 0
 
     def tell(self, place: int) -> None:
         """Tell it at a place in a file."""
-        usual = (self._read + place) / self.games
-        self._on_games(self.games, max(0, round((self._left - place) / usual)))
+        usual = (self.read + place) / self.games
+        self.on_games(self.games, max(0, round((self.left - place) / usual)))
 
     def end_file(self, size: int) -> None:
         """Take note that a file of this size was read."""
-        self._read += size
-        self._left -= size
+        self.read += size
+        self.left -= size

@@ -112,7 +112,7 @@ def _equality_of(tags: Mapping[str, str], start: str, moves: bytes) -> str:
 def _played(game: chess.pgn.Game) -> tuple[str, bytes]:
     """Return the start of a game, as `FoundGame` has it, and its moves."""
     board = game.board()
-    codes = list[int]()
+    codes = []
     start = _start(board)
     for move in game.mainline_moves():
         codes.append(encode_move(board, move) if move else 0)
@@ -122,7 +122,9 @@ def _played(game: chess.pgn.Game) -> tuple[str, bytes]:
 
 def _start(board: chess.Board) -> str:
     fen = board.fen()
-    return "" if fen == chess.STARTING_FEN else fen
+    if fen == chess.STARTING_FEN:
+        return ""
+    return fen
 
 
 # ---- reviews -------------------------------------------------------------------------------------
@@ -150,17 +152,13 @@ def find_games(
 
     Raises DataError.
     """
+    if faults is None:
+        faults = []
     with reading(path), open_unpacked(path) as (stream, _share):
-        faults = [] if faults is None else faults
         for game in games_of_text(_KeptText(stream), faults, with_variations):
-            names = (game.tags.get(name, "") for name in ("White", "Event"))
-            if game.moves or game.start or any(map(is_told, names)):
+            white, event = game.tags.get("White", ""), game.tags.get("Event", "")
+            if game.moves or game.start or is_told(white) or is_told(event):
                 yield game
-
-
-def game_in(text: str) -> FoundGame:
-    """Return the first game of a text. Raises StopIteration where there is none."""
-    return next(games_of_text(_KeptText(io.BytesIO(text.encode())), []))
 
 
 def games_in(text: bytes) -> list[FoundGame]:
@@ -198,10 +196,11 @@ def games_of_text(
     for line in main_lines(text):
         place, own = text.take(line.begin, line.end)
         if line.fault:  # or a pass
-            found = list[str]()
-            for game in _read_slowly(own, found):
+            own_faults = list[str]()
+            for game in _read_slowly(own, own_faults):
                 yield replace(game, place=place)
-            faults.extend([line.fault] if found else [])
+            if own_faults:
+                faults.append(line.fault)
         elif line.is_game:
             if with_variations and b"(" in own:
                 first_line, _column = text.place_of(place.begin - text.dropped)
@@ -209,7 +208,9 @@ def games_of_text(
             tags = {"Result": "*", **line.read_tags()}
             if result := told_result(line.tag_result, line.result):
                 tags["Result"] = result
-            start = _start(board_from_row(line.start, line.chess960)) if line.has_start else ""
+            start = ""
+            if line.has_start:
+                start = _start(board_from_row(line.start, line.chess960))
             yield FoundGame(place, tags, start, line.moves.tobytes())
 
 
@@ -253,5 +254,4 @@ def check_unchanged(words: bytes, path: Path, place: TextPlace) -> None:
 
 def game_at(path: Path, place: TextPlace) -> chess.pgn.Game:
     """Return the game at a place of a file. Raises DataError where another text stands there."""
-    games = (read.game for read in read_games(text_at(path, place)) if read.is_game)
-    return next(games)
+    return next(read.game for read in read_games(text_at(path, place)) if read.is_game)

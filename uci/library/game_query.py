@@ -50,11 +50,14 @@ def day_of(date: str) -> str:
     Other programs also write 2025-3-1, 20250301 and 01.03.2025. Of any other form the year counts
     alone, as it does without a month.
     """
-    match = _YEAR_LAST.search(date) or _YEAR_FIRST.search(date)
-    if match is None:
+    numbers = _YEAR_LAST.search(date) or _YEAR_FIRST.search(date)
+    if numbers is None:
         return ""
-    year, month, day = (int(match[name] or 0) for name in ("year", "month", "day"))
+    year, month, day = (int(numbers[name] or 0) for name in ("year", "month", "day"))
     if month > 12:  # before its day
         month, day = day, month
-    parts = [f"{year:04}", f"{month:02}", f"{day:02}"]
-    return ".".join(parts[: 1 + (0 < month <= 12) * (1 + (0 < day <= 31))])
+    if not 0 < month <= 12:
+        return f"{year:04}"
+    if not 0 < day <= 31:
+        return f"{year:04}.{month:02}"
+    return f"{year:04}.{month:02}.{day:02}"

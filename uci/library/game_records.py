@@ -82,15 +82,21 @@ def folded(games: Iterable[Game], unfolded: str = "") -> list[Fold]:
     """Return one of equal games, the one that was changed last, in the order of the first of each,
     with how many are equal; all of those that share what is `unfolded`.
     """
-    equal_games = dict[str, list[Game]]()
-    for game in games:
-        equal_games.setdefault(game.equality, []).append(game)
     rows = list[Fold]()
-    for equality, equal in equal_games.items():
-        latest_first = sorted(equal, key=lambda game: game.age, reverse=True)
-        shown = latest_first if equality == unfolded else latest_first[:1]
-        rows += ((game, len(equal)) for game in shown)
+    for equality, equal in grouped(games).items():
+        shown = equal if equality == unfolded else equal[:1]
+        rows += [(game, len(equal)) for game in shown]
     return rows
+
+
+def grouped(games: Iterable[Game]) -> dict[str, list[Game]]:
+    """Return games by what equal ones share, those that were changed last first."""
+    groups = dict[str, list[Game]]()
+    for game in games:
+        groups.setdefault(game.equality, []).append(game)
+    for equal in groups.values():
+        equal.sort(key=lambda game: game.age, reverse=True)
+    return groups
 
 
 def moved_place(place: TextPlace, shift: int) -> TextPlace:
@@ -98,43 +104,47 @@ def moved_place(place: TextPlace, shift: int) -> TextPlace:
     return TextPlace(place.begin + shift, place.end + shift, place.digest)
 
 
-def game_of(found: FoundGame, opening: str, file: GamesFile) -> Game:
+def game_of(found_game: FoundGame, opening: str, file: GamesFile) -> Game:
     """Return the record of a game that was found in a file, without the key of its place."""
-    place = found.place
-    tags = {name: text for name, text in found.tags.items() if is_told(text)}
+    place = found_game.place
+    tags = {name: text for name, text in found_game.tags.items() if is_told(text)}
     opening = tags.get("Opening") or opening
     day = day_of(tags.get("UTCDate", "")) or day_of(tags.get("Date", ""))
-    time = f" {tags['UTCTime']}" if len(day) == _DAY and "UTCTime" in tags else ""
+    date = day
+    if len(day) == _DAY and "UTCTime" in tags:
+        date += f" {tags['UTCTime']}"
     white, black = tags.get("White", "?"), tags.get("Black", "?")
     if white == black == "?":  # a chapter of a study
         white = game_name(tags)
         black = ""
-    # An analysis of named players has a title, and no end.
-    title = tags.get("Event", "") if file.has_analyses and black else ""
-    told = [day, day.replace(".", "-"), white, black, opening]  # the list shows days with dashes
-    told += [tags.get(name, "") for name in _SEARCHED]
-    own_equality = place_key(file.name, place.digest, place.begin)
+    equality = found_game.equality
+    ending = tags.get("Termination", "")
+    if file.has_analyses:
+        equality = place_key(file.name, place.digest, place.begin)
+        if black:  # an analysis of named players has a title, and no end
+            ending = ending or tags.get("Event", "")
+    words = [day, day.replace(".", "-"), white, black, opening]  # the list shows days with dashes
+    words += [tags.get(name, "") for name in _SEARCHED]
     return Game(
         key="",
         file=file,
         place=place,
-        equality=own_equality if file.has_analyses else found.equality,
-        line=found.line,
-        date=day + time,
+        equality=equality,
+        line=found_game.line,
+        date=date,
         white=white,
         black=black,
         result=tags.get("Result", "*"),
         opening=opening,
-        ending=tags.get("Termination") or title,
-        plies=len(found.moves) // 2,
-        moves=None if found.start else _begin(found.moves),
-        words=searchable(" ".join(told)),
+        ending=ending,
+        plies=len(found_game.moves) // 2,
+        moves=None if found_game.start else _begin(found_game.moves),
+        words=searchable(" ".join(words)),
         chapter=tags.get("ChapterName", ""),
     )
 
 
 def _begin(moves: bytes) -> bytes:
     """Return what the explorer keeps of a game: its moves up to a pass."""
-    kept = moves[: 2 * KEPT_PLIES]
-    codes = memoryview(kept).cast("H").tolist()
-    return kept[: 2 * codes.index(0)] if 0 in codes else kept
+    codes = memoryview(moves[: 2 * KEPT_PLIES]).cast("H").tolist()
+    return moves[: 2 * (*codes, 0).index(0)]

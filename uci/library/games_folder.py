@@ -140,10 +140,10 @@ class GamesFolder:
 
     def _note_gone(self, game: Game, equal_games: Sequence[Game], deletion: Deletion) -> None:
         if equal_games:
-            one = later("{count} equal game stays, in {file}.")
-            many = later("{count} equal games stay, one of them in {file}.")
+            singular = later("{count} equal game stays, in {file}.")
+            plural = later("{count} equal games stay, one of them in {file}.")
             file = printable(equal_games[0].file.name)
-            deletion.sentences.append(several(one, many, len(equal_games), file=file))
+            deletion.sentences.append(several(singular, plural, len(equal_games), file=file))
         if not self.catalogue.has_line(game.line):
             (self.folder / REVIEWS / f"{game.line}{WISH}").unlink(missing_ok=True)
             deletion.puzzles |= self.reviews.remove(game.line)
@@ -180,22 +180,21 @@ class GamesFolder:
 
     # ---- reviews ---------------------------------------------------------------------------------
 
-    def keep_review(self, line: str, kept: KeptReview) -> None:
+    def keep_review(self, line: str, review: KeptReview) -> None:
         """Keep a review, for the side that is one's own, as long as the folder has a game of its
         line. Raises DataError and OSError.
         """
         with owning(self.folder):
             self.game(line)
             side = self.catalogue.side(line)
-            self.reviews.keep(line, replace(kept, reader=side))
+            self.reviews.keep(line, replace(review, reader=side))
 
     def kept_review(self, key: str) -> KeptReview:
         """Return the review of a game as it stands in its file today. Raises DataError."""
-        known = self.known(key)
-        kept = self.reviews.read(known.line)
+        review = self.reviews.read(self.known(key).line)
         with contextlib.suppress(DataError):  # else of the game that was reviewed
-            kept = replace(kept, review=replace(kept.review, game=self.game(key)))
-        return kept
+            return replace(review, review=replace(review.review, game=self.game(key)))
+        return review
 
 
 def _parts(games: Iterable[Game]) -> list[list[Game]]:
@@ -207,4 +206,6 @@ def _parts(games: Iterable[Game]) -> list[list[Game]]:
 
 
 def _time_of(change: changes.FileChange) -> int:
-    return change.after.st_mtime_ns if change.after else 0
+    if change.after is None:
+        return 0
+    return change.after.st_mtime_ns

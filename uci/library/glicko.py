@@ -24,21 +24,21 @@ class Rating:
     deviation: float = _MOST_DEVIATION
     volatility: float = 0.06
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "points", min(max(0.0, self.points), float(MOST_RATING)))
-        object.__setattr__(self, "volatility", min(self.volatility, _MOST_VOLATILITY))
-
-    def after(self, score: float, other: Rating) -> Rating:
-        """Return the rating after a game with that score, 0..1, against another."""
+    def after(self, score: float, opponent: Rating) -> Rating:
+        """Return the rating after a game with that score, 0..1, against an opponent."""
         mu, phi = (self.points - 1500.0) / _SCALE, self.deviation / _SCALE
-        spread = 1.0 / math.sqrt(1.0 + 3.0 * (other.deviation / _SCALE) ** 2 / math.pi**2)
-        expected = 1.0 / (1.0 + math.exp(-spread * (mu - (other.points - 1500.0) / _SCALE)))
+        spread = 1.0 / math.sqrt(1.0 + 3.0 * (opponent.deviation / _SCALE) ** 2 / math.pi**2)
+        expected = 1.0 / (1.0 + math.exp(-spread * (mu - (opponent.points - 1500.0) / _SCALE)))
         variance = 1.0 / (spread**2 * expected * (1.0 - expected))
         delta = variance * spread * (score - expected)
         volatility = _volatility(self.volatility, phi, variance, delta)
         phi = 1.0 / math.sqrt(1.0 / (phi**2 + volatility**2) + 1.0 / variance)
         points = 1500.0 + _SCALE * (mu + phi**2 * spread * (score - expected))
-        return Rating(points, min(_MOST_DEVIATION, max(_LEAST_DEVIATION, _SCALE * phi)), volatility)
+        return Rating(
+            min(max(0.0, points), float(MOST_RATING)),
+            min(max(_LEAST_DEVIATION, _SCALE * phi), _MOST_DEVIATION),
+            min(volatility, _MOST_VOLATILITY),
+        )
 
 
 def _volatility(before: float, phi: float, variance: float, delta: float) -> float:
@@ -57,5 +57,8 @@ def _volatility(before: float, phi: float, variance: float, delta: float) -> flo
         high += step
     while abs(high - low) > _EXACT:
         middle = (low + high) / 2.0
-        low, high = (middle, high) if f(middle) * f(low) > 0.0 else (low, middle)
+        if f(middle) * f(low) > 0.0:
+            low = middle
+        else:
+            high = middle
     return math.exp(low / 2.0)

@@ -32,21 +32,20 @@ class OwnNames:
 
     def read(self) -> list[str]:
         """Read what other programs may have changed; return what is wrong with the file."""
-        told = list[str]()
-        problem = ""
+        self.told = list[str]()
+        problems = []
         try:
-            found = json.loads(decode_text(self._path.read_bytes()))
-            if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+            names = json.loads(decode_text(self._path.read_bytes()))
+            if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
                 raise ValueError(_("expected a list of names"))
-            told = found
+            self.told = list(filter(None, map(str.strip, names)))
         except FileNotFoundError:
             pass
         except (OSError, ValueError, RecursionError) as error:
-            problem = f"{printable(self._path)}: {error}"
-        self.is_told = not problem and self._path.exists()
-        self._is_damaged = bool(problem)
-        self.told = [name.strip() for name in told if name.strip()]
-        return [problem] if problem else []
+            problems.append(f"{printable(self._path)}: {error}")
+        self._is_damaged = bool(problems)
+        self.is_told = not self._is_damaged and self._path.exists()
+        return problems
 
     def change(self, name: str, mine: bool) -> None:
         """Note that a name is one's own, or is not; "" is nobody's. Raises OSError.
@@ -58,7 +57,7 @@ class OwnNames:
             if self._is_damaged:
                 replace(self._path, self._path.with_name(f"{NAMES}.{os.urandom(4).hex()}"))
             name = name.strip()
-            names = [one for one in self.told if one.casefold() != name.casefold()]
+            names = [own for own in self.told if own.casefold() != name.casefold()]
             if mine and name:
                 names.append(name)
             write_file(self._path, json.dumps(names))

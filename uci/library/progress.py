@@ -26,21 +26,18 @@ _GROUPS: dict[str, Callable[[Game, Mistake | None], str]] = {
 
 def counted_games(reviewed: Iterable[Reviewed]) -> list[Reviewed]:
     """Return those of one's own games that are long enough."""
-    return [
-        (game, facts) for game, facts in reviewed if game.mine and game.plies >= 2 * COUNTED_MOVES
-    ]
+    least = 2 * COUNTED_MOVES
+    return [(game, facts) for game, facts in reviewed if game.mine and game.plies >= least]
 
 
 def points(reviewed: Iterable[Reviewed]) -> list[_Row]:
     """Return each game's date, accuracy, and mistakes in opening, middlegame, endgame."""
-    return [
-        {
-            "date": game.day,
-            "accuracy": facts.accuracy[str(game.mine)],
-            "mistakes": facts.mistakes[str(game.mine)],
-        }
-        for game, facts in reviewed
-    ]
+    points_of_games = list[_Row]()
+    for game, facts in reviewed:
+        side = str(game.mine)
+        accuracy, mistakes = facts.accuracy[side], facts.mistakes[side]
+        points_of_games.append({"date": game.day, "accuracy": accuracy, "mistakes": mistakes})
+    return points_of_games
 
 
 def rows(reviewed: list[Reviewed]) -> list[_Row]:
@@ -86,7 +83,7 @@ def _mistakes(reviewed: list[Reviewed], by: str) -> Iterator[tuple[Reviewed, Mis
 
 def _row(by: str, name: str, counted: list[CountedMistake]) -> _Row:
     lapses = [lapse for _reviewed, lapse in counted if lapse is not None]
-    games = {game.key: (game, facts) for (game, facts), _lapse in counted}.values()
+    games = {reviewed[0].key: reviewed for reviewed, _lapse in counted}.values()
     row: _Row = {
         "by": by,
         "name": name,
@@ -95,10 +92,11 @@ def _row(by: str, name: str, counted: list[CountedMistake]) -> _Row:
         "missed": sum(lapse.missed for lapse in lapses),
     }
     if by != "motif":
-        accuracies = [facts.accuracy[str(game.mine)] for game, facts in games]
-        measured = [accuracy for accuracy in accuracies if accuracy is not None]
         row["points"] = fmean(_points(game) for game, _facts in games)
-        row["accuracy"] = fmean(measured) if measured else None
+        row["accuracy"] = None
+        accuracies = [facts.accuracy[str(game.mine)] for game, facts in games]
+        if measured := [accuracy for accuracy in accuracies if accuracy is not None]:
+            row["accuracy"] = fmean(measured)
     return row
 
 

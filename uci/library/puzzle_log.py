@@ -38,8 +38,9 @@ class AnswerLog:
         """Append an answer; it is on the disk when this returns. Raises OSError."""
         line = json.dumps(astuple(answer)) + "\n"
         with owning(self._path.parent):
-            # A program that was killed may have left half a line.
-            append(self._path, line if self._ends_with_line() else f"\n{line}")
+            if not self._ends_with_line():  # A program that was killed has left half a line.
+                line = f"\n{line}"
+            append(self._path, line)
 
     def _ends_with_line(self) -> bool:
         try:
@@ -61,8 +62,7 @@ class AnswerLog:
             return []
         whole = data[: data.rfind(_LINE_END) + 1]
         self._read += len(whole)
-        answers = [_answer_of(line) for line in whole.splitlines()]
-        return [answer for answer in answers if answer is not None]
+        return list(filter(None, map(_answer_of, whole.splitlines())))
 
 
 def _answer_of(line: bytes) -> Answer | None:

@@ -15,7 +15,7 @@ from engine.board.pgn.annotations import game_name
 from engine.errors import DataError
 from engine.files.atomic import atomic_write
 from uci.language import _, later, several
-from uci.library.game_files import game_in, review_files
+from uci.library.game_files import games_in, review_files
 from uci.library.game_query import day_of
 from uci.library.puzzles import Puzzle, read_lichess, read_set
 
@@ -40,7 +40,7 @@ class PuzzleStock:
     @cached_property
     def _imported(self) -> list[Puzzle]:
         paths = sorted((self._folder / IMPORTED).glob("*.json"))
-        return [puzzle for path in paths for puzzle in _read_imported(path)]
+        return list(itertools.chain.from_iterable(map(_read_imported, paths)))
 
     def puzzles(self) -> dict[str, Puzzle]:
         """Return all puzzles by their keys: those of the latest reviews come first."""
@@ -52,7 +52,7 @@ class PuzzleStock:
         """Read the reviews that are new, and forget those that are gone; return whether there were
         any.
         """
-        paths = dict[tuple[str, int], Path]()
+        paths = {}
         for path in review_files(self._folder):
             with contextlib.suppress(FileNotFoundError):
                 paths[path.name, path.stat().st_mtime_ns] = path
@@ -66,14 +66,13 @@ class PuzzleStock:
 
     def _put_together(self) -> dict[str, Puzzle]:
         puzzles = dict[str, Puzzle]()
-        latest_first = sorted(self._reviewed, key=lambda name: name[1], reverse=True)
-        own = [puzzle for name in latest_first for puzzle in self._reviewed[name]]
-        for puzzle in own:
-            known = puzzles.get(puzzle.key)
-            # A review that was made again may know more of the solution.
-            if known is None or len(known.moves) < len(puzzle.moves):
-                puzzles[puzzle.key] = puzzle
-        for puzzle in itertools.chain(self._shipped, self._imported):
+        for name in sorted(self._reviewed, key=lambda name: name[1], reverse=True):
+            for puzzle in self._reviewed[name]:
+                latest = puzzles.setdefault(puzzle.key, puzzle)
+                # A review that was made again may know more of the solution.
+                if len(latest.moves) < len(puzzle.moves):
+                    puzzles[puzzle.key] = puzzle
+        for puzzle in self._shipped + self._imported:
             puzzles.setdefault(puzzle.key, puzzle)
         return puzzles
 
@@ -84,34 +83,36 @@ class PuzzleStock:
         Returns a sentence on it. Raises DataError without a puzzle, and OSError.
         """
         faults = list[str]()
-        found = read_lichess(path, on_fault=faults.append)
+        rows = read_lichess(path, on_fault=lambda fault: faults.append(f"{name}:{fault}"))
         new = dict[str, Puzzle]()
         count = 0
-        known = self.puzzles()
+        known_keys = self.puzzles().keys()
         room = MOST_IMPORTED - len(self._imported)
-        while len(new) < room and (batch := list(itertools.islice(found, _BATCH))):
+        while len(new) < room and (batch := list(itertools.islice(rows, _BATCH))):
             count += len(batch)
-            new |= {puzzle.key: puzzle for puzzle in batch if puzzle.key not in known}
+            new |= {puzzle.key: puzzle for puzzle in batch if puzzle.key not in known_keys}
             yield
-        first_fault = f"{name}:{faults[0]}" if faults else ""
         if not count and room > 0:
             sentence = _("{name}: no puzzle in Lichess's format", name=name)
-            raise DataError(sentence + (f" ({first_fault})" if faults else ""))
+            if faults:
+                sentence += f" ({faults[0]})"
+            raise DataError(sentence)
         if new:
             self._keep(list(new.values())[:room])
         sentence = several("{count} new puzzle.", "{count} new puzzles.", len(new))
         if faults:
-            one = later("Skipped {count} row that is no puzzle, {fault}")
-            many = later("Skipped {count} rows that are no puzzles, first {fault}")
-            sentence += " " + several(one, many, len(faults), fault=first_fault)
+            singular = later("Skipped {count} row that is no puzzle, {fault}")
+            plural = later("Skipped {count} rows that are no puzzles, first {fault}")
+            sentence += " " + several(singular, plural, len(faults), fault=faults[0])
         return sentence
 
     def _keep(self, puzzles: Iterable[Puzzle]) -> None:
         """Keep imported puzzles in a file of their own. Raises OSError."""
         folder = self._folder / IMPORTED
         folder.mkdir(parents=True, exist_ok=True)
-        names = (f"{number:04}.json" for number in itertools.count(1))
-        path = next(folder / name for name in names if not (folder / name).exists())
+        number = 1
+        while (path := folder / f"{number:04}.json").exists():
+            number += 1
         with atomic_write(path) as stream:
             for puzzle in puzzles:
                 stream.write(json.dumps(asdict(puzzle)).encode() + b"\n")
@@ -136,7 +137,7 @@ def _puzzle_of(fields: dict[str, Any]) -> Puzzle:
 def _puzzles_of_review(path: Path) -> Iterator[Puzzle]:
     with contextlib.suppress(Exception):  # another program may have written anything there
         review = json.loads(path.read_text(encoding="utf-8"))
-        tags = game_in(review["game"]).tags
+        tags = games_in(review["game"].encode())[0].tags
         game = f"{path.stem} {day_of(tags.get('Date', ''))} {game_name(tags)}"
         for fields in review["puzzles"]:
             yield _puzzle_of(fields | {"game": game})

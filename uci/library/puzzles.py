@@ -65,6 +65,11 @@ class Puzzle:
         return board
 
     @property
+    def line(self) -> Moves:
+        """The moves."""
+        return tuple(map(chess.Move.from_uci, self.moves))
+
+    @property
     def key(self) -> str:
         """What tells it from other puzzles."""
         return puzzle_key(self.fen, self.moves)
@@ -72,17 +77,16 @@ class Puzzle:
     @property
     def origin(self) -> str:
         """The game that it comes from, in words."""
+        if self.source == SET:
+            return _("From Lichess's puzzles.")
+        if self.source != OWN:
+            return _("From an imported file.")
         _key, date, players = (*self.game.split(" ", 2), "", "")[:3]
-        if self.source == OWN:
-            names = " – ".join(_(name) if name == PERSON else name for name in players.split(" – "))
-            game = ", ".join(filter(None, (names, date)))
-            move = self.fen.split()[-1]
-            return (
-                _("From {game}, move {move}.", game=game, move=move)
-                if game
-                else _("From one of your games.")
-            )
-        return _("From Lichess's puzzles.") if self.source == SET else _("From an imported file.")
+        names = [_(name) if name == PERSON else name for name in players.split(" – ")]
+        game = ", ".join(filter(None, (" – ".join(names), date)))
+        if not game:
+            return _("From one of your games.")
+        return _("From {game}, move {move}.", game=game, move=self.fen.split()[-1])
 
     def accepts(self, board: chess.Board, move: chess.Move, ply: int) -> bool:
         """Whether a move solves the position after `ply` moves: the solution's, or any that mates,
@@ -134,17 +138,18 @@ def puzzles_of(review: GameReview, side: chess.Color | None) -> list[dict[str, A
     """Return the puzzles of a side's mistakes: deep searches found one move only that keeps the
     chances.
     """
-    return [
-        {
-            "fen": move.board.fen(),
-            "before": behind(move.board),
-            "moves": [played.uci() for played in move.solution],
-            "themes": themes_of(move.board, move.solution),
-            "rating": _rating_of(move),
-        }
-        for move in review.moves
-        if move.mover == side and move.solution
-    ]
+    puzzles = list[dict[str, Any]]()
+    for move in review.moves:
+        if move.mover == side and move.solution:
+            puzzle = {
+                "fen": move.board.fen(),
+                "before": behind(move.board),
+                "moves": list(map(chess.Move.uci, move.solution)),
+                "themes": themes_of(move.board, move.solution),
+                "rating": _rating_of(move),
+            }
+            puzzles.append(puzzle)
+    return puzzles
 
 
 def _rating_of(move: MoveReview) -> float:

@@ -111,19 +111,19 @@ class BackgroundReviews:
             if self._job is job and wishes:
                 return wishes[0]
             self._end(job)
-            return None
+        return None
 
     def _end(self, job: SearchJob[None]) -> None:
         if self._job is job:
             self._job = None
 
     def _wishes(self) -> list[Path]:
-        found = list[tuple[int, Path]]()
+        times = {}
         for path in self._place.glob(f"*{WISH}"):
             with contextlib.suppress(FileNotFoundError):  # that review has just become ready
                 if is_key(path.stem):
-                    found.append((path.stat().st_mtime_ns, path))
-        return [path for _, path in sorted(found)]
+                    times[path] = path.stat().st_mtime_ns
+        return sorted(times, key=lambda path: (times[path], path))
 
     def _work(self, job: SearchJob[None]) -> None:
         lock = FileLock(self._place / ".reviewing")
@@ -171,19 +171,18 @@ class BackgroundReviews:
                 engine, game, self._limits, on_ply, search=until_stopped(job, wait)
             )
             mend_result(review.game)
-            kept = KeptReview(review, engine.evaluator.name, self._limits, None)
-            self._worker.call(lambda games: _keep(games, wish, kept)).result()
-        except (
-            AinoError
-        ) as error:  # a game that is gone or cannot be reviewed must not stop the others
+            kept_review = KeptReview(review, engine.evaluator.name, self._limits, None)
+            self._worker.call(lambda games: _keep(games, wish, kept_review)).result()
+        except AinoError as error:
+            # A game that is gone or cannot be reviewed must not stop the others.
             self.problem = str(error)
             wish.unlink(missing_ok=True)
         self._tell()
 
 
-def _keep(games: GamesFolder, wish: Path, kept: KeptReview) -> None:
+def _keep(games: GamesFolder, wish: Path, review: KeptReview) -> None:
     """Keep a review if it is still wanted, and the game is still there."""
     games.refresh()
     if wish.exists():
-        games.keep_review(line_key(kept.review.game), kept)
+        games.keep_review(line_key(review.review.game), review)
         wish.unlink(missing_ok=True)

@@ -87,7 +87,7 @@ class KeptReview:
             texts = read_text_games(fields["game"], path.stem)
             game = next(text.game for text in texts if text.number)
             board = game.board()
-            moves = list[MoveReview]()
+            moves = []
             for move, packed in zip(game.mainline_moves(), fields["moves"], strict=False):
                 moves.append(_unpack(board, move, packed))
                 board = board_after(board, move)
@@ -107,8 +107,7 @@ def mistake_text(folder: Path, puzzle: Puzzle) -> str:
         return ""
     with contextlib.suppress(DataError):
         for move in KeptReview.read(review_path(folder, line)).review.moves:
-            reason = reason_of(move).text if move.board.fen() == puzzle.fen else ""
-            if reason:
+            if move.board.fen() == puzzle.fen and (reason := reason_of(move).text):
                 return _("Your move {move} {reason}.", move=move.title, reason=reason)
     return ""
 
@@ -159,10 +158,10 @@ class Reviews:
         """Return the review of a line. Raises DataError."""
         return KeptReview.read(review_path(self._folder, line))
 
-    def keep(self, line: str, kept: KeptReview) -> None:
+    def keep(self, line: str, review: KeptReview) -> None:
         """Keep the review of a line, in place of an older one. Raises OSError."""
         path = review_path(self._folder, line)
-        write_file(path, kept.text())
+        write_file(path, review.text())
         self._forget(path)
         finish(self.refreshing())
 
@@ -183,7 +182,7 @@ def _facts_of(facts: Any) -> ReviewFacts:
     lapses = dict[str, list[Mistake]]()
     for side in chess.COLOR_NAMES:
         accuracy[side] = None if facts[side] is None else float(facts[side])
-        mistakes[side] = [int(count) for count in facts["mistakes"][side]]
+        mistakes[side] = list(map(int, facts["mistakes"][side]))
         lapses[side] = [Mistake(*fields) for fields in facts["lapses"][side]]
     return ReviewFacts(accuracy, mistakes, lapses)
 
@@ -194,7 +193,7 @@ def _pack(move: MoveReview) -> dict[str, Any]:
         "before": asdict(move.before),
         "after": asdict(move.after),
         "best_line": _words(move.best_line),
-        "mark": move.mark.nag if move.mark else None,
+        "mark": move.mark and move.mark.nag,
         "reply_line": _words(move.reply_line),
         "gap": move.gap,
         "also_good": _words(move.also_good),
@@ -217,7 +216,7 @@ def _unpack(board: chess.Board, move: chess.Move, packed: dict[str, Any]) -> Mov
         reply_line=_moves(packed["reply_line"]),
         gap=packed["gap"],
         also_good=_moves(packed["also_good"]),
-        people=PeopleShares(*people) if people else None,
+        people=people and PeopleShares(*people),
         taken=_moves(packed["taken"]),
         solution=_moves(packed["solution"]),
     )

@@ -6,7 +6,7 @@ from engine.board.notation import board_after
 from engine.search.limits import Limits
 from engine.search.result import SearchResult
 from uci.annotate.compared_lines import SHOWN_PLIES, Lines
-from uci.annotate.material import Moves, balances
+from uci.annotate.material import Moves, last_balance
 from uci.annotate.motifs import motif
 from uci.annotate.reasons import find_reason, mate_text
 from uci.language import _, later, shown_moves
@@ -35,14 +35,13 @@ class PuzzleAttempt:
         self.says = self._question()
 
     def _question(self) -> str:
-        sentences = list[str]()
+        sentences = []
         if self.board.move_stack:
             before = board_after(self.board)
             move = before.pop()
             sentences.append(_("The last move was {move}.", move=shown_moves(before.san(move))))
-        sentences.append(_("White to move.") if self.side == chess.WHITE else _("Black to move."))
-        sentences.append(_("Find the only good move."))
-        return " ".join(sentences)
+        turns = {chess.WHITE: _("White to move."), chess.BLACK: _("Black to move.")}
+        return " ".join([*sentences, turns[self.side], _("Find the only good move.")])
 
     def play(self, move: chess.Move) -> None:
         """Try a legal move."""
@@ -51,28 +50,29 @@ class PuzzleAttempt:
         if not self.puzzle.accepts(self.board, move, ply):
             self._note(False)
             self.failed = move
-            self.says = _(
-                "{move} is not the move. Try again.", move=shown_moves(self.board.san(move))
-            )
+            san = shown_moves(self.board.san(move))
+            self.says = _("{move} is not the move. Try again.", move=san)
             return
         self.board.push(move)
         if self.board.is_checkmate() or ply + 1 >= len(self.puzzle.moves):
-            solved_at_once = not self._is_noted
+            verdict = _("Solved!")
+            if self._is_noted:
+                verdict = _("Solved, but not at the first try.")
             self._note(True)
             self.is_over = True
-            verdict = _("Solved!") if solved_at_once else _("Solved, but not at the first try.")
             self.says = f"{verdict} {self._explanation}"
             return
-        reply = chess.Move.from_uci(self.puzzle.moves[ply + 1])
-        self.says = _(
-            "Right. The answer is {move}. Go on.", move=shown_moves(self.board.san(reply))
-        )
+        reply = self.puzzle.line[ply + 1]
+        san = shown_moves(self.board.san(reply))
+        self.says = _("Right. The answer is {move}. Go on.", move=san)
         self.board.push(reply)
 
     @property
     def refuted(self) -> chess.Board:
         """The position after the latest try, which was wrong."""
-        return board_after(self.board, *[self.failed] if self.failed else [])
+        if self.failed is None:
+            return board_after(self.board)
+        return board_after(self.board, self.failed)
 
     def refute(self, answer: SearchResult | None) -> Moves:
         """Say why the latest try fails, by a search of the position after it, None where the game
@@ -90,12 +90,8 @@ class PuzzleAttempt:
         move = shown_moves(self.board.san(self.failed))
         sentences = [_("{move} is not the move: {why}.", move=move, why=why)]
         if line:
-            sentences.append(
-                _(
-                    "{line} follows.",
-                    line=shown_moves(self.refuted.variation_san(line[:_REFUTATION_PLIES])),
-                )
-            )
+            told_line = shown_moves(self.refuted.variation_san(line[:_REFUTATION_PLIES]))
+            sentences.append(_("{line} follows.", line=told_line))
         self.says = " ".join([*sentences, _("Try again.")])
         return line
 
@@ -103,8 +99,7 @@ class PuzzleAttempt:
         played = (failed, *line)
         if mate and (text := find_reason(Lines(self.board, played, played[:1], -mate)).text):
             return text
-        points = balances(self.board, played, 1 + SHOWN_PLIES)
-        lost = points[max(points)].reversed()
+        lost = last_balance(self.board, played, 1 + SHOWN_PLIES).reversed()
         how = motif(self.refuted, line[:SHOWN_PLIES], lost)
         if lost.pawns <= 0:
             return _("another move is better")
@@ -116,7 +111,7 @@ class PuzzleAttempt:
         """Show the solution; the puzzle counts as missed."""
         self._note(False)
         self.failed = None
-        rest = [chess.Move.from_uci(text) for text in self.puzzle.moves[self._ply :]]
+        rest = self.puzzle.line[self._ply :]
         solution = _("The answer: {moves}.", moves=shown_moves(self.board.variation_san(rest)))
         self.says = f"{solution} {self._explanation}"
         for move in rest:
@@ -138,12 +133,11 @@ class PuzzleAttempt:
     def _solution_text(self) -> str:
         """Why the solution is good, in a sentence."""
         board = self.puzzle.start
-        line = [chess.Move.from_uci(text) for text in self.puzzle.moves]
+        line = self.puzzle.line
         if board_after(board, *line).is_checkmate():
             return _("It is {mate}.", mate=mate_text(board, line, len(line) // 2 + 1))
-        points = balances(board, line, len(line))
-        gain = points[max(points)]
-        sentences = list[str]()
+        gain = last_balance(board, line, len(line))
+        sentences = []
         if gain.won and gain.pawns > 0:
             how = motif(board, line, gain).text
             wins = later("It wins {material}: {how}.") if how else later("It wins {material}.")

@@ -7,7 +7,7 @@ one begins anew.
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -110,7 +110,7 @@ class PuzzleTraining:
         self._read_log()
         if not self._progress:
             return self._standing
-        due = len(self._due(list(self.stock.puzzles().values())))
+        due = len(self._due(self.stock.puzzles().values()))
         return replace(self._standing, due=due)
 
     def next(self, query: PuzzleQuery = _ANY) -> Puzzle | None:
@@ -136,8 +136,9 @@ class PuzzleTraining:
 
     def _points(self, puzzle: Puzzle) -> float:
         """Return a puzzle's rating as it is now."""
-        progress = self._progress.get(puzzle.key)
-        return puzzle.rating if progress is None else progress.rating.points
+        if puzzle.key not in self._progress:
+            return puzzle.rating
+        return self._progress[puzzle.key].rating.points
 
     def _chosen(self, puzzles: list[Puzzle], query: PuzzleQuery) -> Puzzle | None:
         due = self._due(puzzles)
@@ -155,7 +156,7 @@ class PuzzleTraining:
             return random.choice(near)
         return min(new, key=lambda puzzle: abs(puzzle.rating - points), default=None)
 
-    def _due(self, puzzles: list[Puzzle]) -> list[Puzzle]:
+    def _due(self, puzzles: Iterable[Puzzle]) -> list[Puzzle]:
         now_s = self._now()
         answered = [puzzle for puzzle in puzzles if puzzle.key in self._progress]
         return [puzzle for puzzle in answered if self._progress[puzzle.key].is_due(now_s)]
@@ -200,7 +201,9 @@ class PuzzleTraining:
             rating = progress.rating
         if answer.is_solved and progress is not None:
             box = min(progress.box + 1, len(BOXES_DAYS) - 1)
-        streak = self._standing.streak + 1 if answer.is_solved else 0
+        streak = 0
+        if answer.is_solved:
+            streak = self._standing.streak + 1
         longest = max(streak, self._standing.longest)
         score = float(answer.is_solved)
         self._standing = Standing(own.after(score, rating), streak, longest)

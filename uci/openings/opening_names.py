@@ -23,7 +23,10 @@ def opening_name(board: chess.Board) -> str:
     name.
     """
     names = _names()
-    return next((names[key] for key in _keys(board) if key in names), "")
+    for key in _keys(board):
+        if key in names:
+            return names[key]
+    return ""
 
 
 class OpeningNamer:
@@ -74,14 +77,16 @@ def book_move(board: chess.Board, rng: random.Random) -> chess.Move | None:
     if len(board.move_stack) >= _LONGEST_PLIES or board.root() != chess.Board():
         return None
     passages = _passages()
-    counts: dict[chess.Move, int] = {}
+    counts = {}
     for move in board.legal_moves:
         board.push(move)
         lines = passages[_key(board)]
         board.pop()
         if lines >= _LEAST_LINES:
             counts[move] = lines
-    return rng.choices(list(counts), list(counts.values()))[0] if counts else None
+    if not counts:
+        return None
+    return rng.choices(list(counts), list(counts.values()))[0]
 
 
 @functools.cache
