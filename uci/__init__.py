@@ -6,10 +6,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 # Someone's own `engine.py` earlier on the path would hide ours; the error names it.
-_found = find_spec("engine")
-if _found and Path(str(_found.origin)).parent.parent != Path(__file__).parent.parent:
+_spec = find_spec("engine")
+if _spec and Path(str(_spec.origin)).parent.parent != Path(__file__).parent.parent:
     raise ImportError(
-        f"{_found.origin} hides Aino's package 'engine': rename it, or start Python in another folder"
+        f"{_spec.origin} hides Aino's package 'engine': rename it, or start Python in another folder"
     )
 
 from engine import __version__ as __version__  # noqa: E402

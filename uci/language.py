@@ -34,7 +34,9 @@ def _(sentence: str, context: str = "", **values: object) -> str:
         text = spoken_catalogue.pgettext(context, sentence)
     else:
         text = spoken_catalogue.gettext(sentence)
-    return text.format(**values) if values else text
+    if not values:
+        return text
+    return text.format(**values)
 
 
 def several(singular: str, plural: str, count: int, **values: object) -> str:
@@ -65,7 +67,7 @@ def speak(*wishes: str) -> None:
     """Speak the first known language of some lists, such as an Accept-Language header, in this
     context.
     """
-    _spoken.set(_known(",".join(wishes)))
+    _spoken.set(_first_spoken(",".join(wishes)))
 
 
 def show_own_letters(is_own: bool | None) -> None:
@@ -88,7 +90,9 @@ def letters_shown(is_own: bool) -> Iterator[None]:
 def shows_own_letters() -> bool:
     """Whether moves are shown with the letters of the spoken language."""
     is_own = _own_letters.get()
-    return _("off", "own letters from the start") == "on" if is_own is None else is_own
+    if is_own is None:
+        return _("off", "own letters from the start") == "on"
+    return is_own
 
 
 def own_letters() -> dict[str, str]:
@@ -113,11 +117,9 @@ def translated(message: str) -> str:
     """
     values = getattr(message, "values", {})
     text = catalogue(spoken()).pgettext("engine", getattr(message, "template", message))
-    return (
-        text.format(**{name: translated(str(value)) for name, value in values.items()})
-        if values
-        else text
-    )
+    if not values:
+        return text
+    return text.format(**{name: translated(str(value)) for name, value in values.items()})
 
 
 @functools.cache
@@ -130,7 +132,9 @@ def page_language(language: str) -> dict[str, object]:
     sentences = dict[str, str | list[str]]()
     for name, text in sentences_of(language):
         singular, *plural = name.split("\0")
-        sentences[singular] = text.split("\0") if plural else text
+        sentences[singular] = text
+        if plural:
+            sentences[singular] = text.split("\0")
     forms = catalogue(language).info().get("plural-forms", "plural=n != 1")
     rule = forms.partition("plural=")[2].strip("; ")
     return {"language": language, "catalogue": sentences, "plural_rule": rule}
@@ -140,9 +144,13 @@ def page_language(language: str) -> dict[str, object]:
 def _system() -> str:
     # Windows' name.
     names = [*map(os.environ.get, _VARIABLES), locale.normalize(locale.setlocale(locale.LC_CTYPE))]
-    return _known(re.sub(r"\b(C|POSIX)\b", "en", next(filter(None, names), "")))
+    return _first_spoken(re.sub(r"\b(C|POSIX)\b", "en", next(filter(None, names), "")))
 
 
-def _known(wishes: str) -> str:
-    codes = (re.split("[-_.;]", wish.strip())[0].lower() for wish in re.split("[,:]", wishes))
-    return next((code for code in codes if code in spoken_languages()), "en")
+def _first_spoken(wishes: str) -> str:
+    """Return the first language of a list that has a catalogue, else English."""
+    for wish in re.split("[,:]", wishes):
+        code = re.split("[-_.;]", wish.strip())[0].lower()
+        if code in spoken_languages():
+            return code
+    return "en"

@@ -38,11 +38,11 @@ def searched_lines(result: SearchResult) -> list[SearchInfo]:
     tries all.
     """
     tried = {child.move for child in result.children if child.visits > 0}
-    return [
-        info
-        for info in result.infos
-        if info.multipv == 1 or not result.children or info.pv[0] in tried
-    ]
+    lines = []
+    for info in result.infos:
+        if info.multipv == 1 or not result.children or info.pv[0] in tried:
+            lines.append(info)
+    return lines
 
 
 def as_table(board: chess.Board, infos: Sequence[SearchInfo]) -> Group:
@@ -75,7 +75,7 @@ def as_json(source: Source, result: SearchResult) -> dict[str, Any]:
         "name": source.name,
         "fen": board.fen(),
         "side_to_move": chess.COLOR_NAMES[board.turn],
-        "best_move": result.best_move.uci() if result.best_move else None,
+        "best_move": result.best_move and result.best_move.uci(),
         "nodes": result.nodes,
         "time_ms": result.time_ms,
         "lines": [_line_as_json(board, info) for info in searched_lines(result)],
@@ -83,12 +83,12 @@ def as_json(source: Source, result: SearchResult) -> dict[str, Any]:
 
 
 def _line_as_json(board: chess.Board, info: SearchInfo) -> dict[str, Any]:
-    evaluation = Evaluation.of_info(info)
+    is_mate = info.score_mate is not None
     return {
         "rank": info.multipv,
-        "score_cp": info.score_cp if info.score_mate is None else None,
+        "score_cp": None if is_mate else info.score_cp,
         "mate": info.score_mate,
-        "wdl": list(evaluation.wdl),
+        "wdl": list(Evaluation.of_info(info).wdl),
         "depth": info.depth,
         "seldepth": info.seldepth,
         "moves": [move.uci() for move in info.pv],
@@ -149,10 +149,9 @@ def run(arguments: argparse.Namespace) -> int:
                 continue
             for note in source.notes:
                 say(problems, note)
+            is_live = console.is_terminal and not arguments.json
             try:
-                result = _analyse(
-                    console, engine, source, limits, live=console.is_terminal and not arguments.json
-                )
+                result = _analyse(console, engine, source, limits, is_live)
             except SearchInterrupted as interrupt:
                 _print(console, source, interrupt.result, arguments.json)
                 return 0 if limits.infinite else INTERRUPTED
@@ -161,12 +160,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _analyse(
-    console: Console, engine: Engine, source: Source, limits: Limits, live: bool
+    console: Console, engine: Engine, source: Source, limits: Limits, is_live: bool
 ) -> SearchResult:
     engine.set_position(source.board)
     if not any(source.board.legal_moves):
         limits = replace(limits, infinite=False)  # nothing to wait for
-    if not live:
+    if not is_live:
         return engine.start(limits).result()
     with Live(Text("thinking"), console=console, auto_refresh=False, transient=True) as view:
 
@@ -183,10 +182,8 @@ def _print(console: Console, source: Source, result: SearchResult, as_object: bo
     board = source.board
     say(console, f"{source.name}, {chess.COLOR_NAMES[board.turn]} to move")
     console.print(render_board(board, chess.WHITE, choose_style(console)))
-    if not result.infos:
-        say(
-            console,
-            f"the game is over: {board.result()}, {'checkmate' if board.is_checkmate() else 'stalemate'}",
-        )
-    else:
+    if result.infos:
         show_view(as_table(board, searched_lines(result)))
+    else:
+        ending = "checkmate" if board.is_checkmate() else "stalemate"
+        say(console, f"the game is over: {board.result()}, {ending}")

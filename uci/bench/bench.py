@@ -23,7 +23,7 @@ from engine.cli.option_forms import add_flags, at_least, options_from_flags
 from engine.errors import NetFileError
 from engine.evaluation import make_evaluator
 from engine.evaluation.leaf_batches import leaves_of
-from engine.evaluation.protocol import Evaluator, LeafBatch, input_format_of
+from engine.evaluation.protocol import Evaluator, input_format_of
 from engine.network.weights import is_default, load_net
 from engine.options import EngineOptions
 from engine.player import Engine
@@ -83,9 +83,11 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(results, indent=2))
         return 0
     for name, value in results.items():
-        entries = value.items() if isinstance(value, dict) else [("", value)]
-        for key, entry in entries:
-            print(f"{f'{name}: {key}' if key else name:52}  {_text(entry):>16}")
+        rows = {name: value}
+        if isinstance(value, dict):
+            rows = {f"{name}: {key}": entry for key, entry in value.items()}
+        for label, entry in rows.items():
+            print(f"{label:52}  {_text(entry):>16}")
     return 0
 
 
@@ -99,9 +101,7 @@ def measure_parts(
     results: dict[str, Any] = {"machine": describe_machine()}
     if "board" in parts:
         tell("Measuring move generation")
-        results["perft nodes/s"] = _measure_board(
-            lambda work: speed_of(work, seconds, RUNS), PERFT_DEPTH
-        )
+        results["perft nodes/s"] = _measure_board(seconds)
     if "evaluation" in parts or "search" in parts:
         results |= _measure_evaluators(options, seconds, parts, tell)
     if "signature" in parts:
@@ -110,21 +110,23 @@ def measure_parts(
     return results
 
 
-def _measure_board(speed: Callable[[Callable[[], int]], float], depth: int) -> dict[str, float]:
+def _measure_board(seconds: float) -> dict[str, float]:
     """Nodes a second of perft in one thread.
 
     "bulk" counts the moves of the last ply, as python-chess's figure does; "made" plays each of
     them.
     """
-    nodes: dict[str, float] = {}
+    speeds = {}
     for name, fen in zip(("start", "Kiwipete"), bench_positions(), strict=False):
         board = chess.Board(fen)
-        nodes[f"{name} bulk"] = speed(partial(perft, board, depth))
-        nodes[f"{name} made"] = speed(partial(perft, board, depth - 1, bulk=False))
-        nodes[f"{name} python-chess"] = speed(
-            partial(count_with_python_chess, board, PYTHON_CHESS_DEPTH)
-        )
-    return nodes
+        counts = {
+            "bulk": partial(perft, board, PERFT_DEPTH),
+            "made": partial(perft, board, PERFT_DEPTH - 1, bulk=False),
+            "python-chess": partial(count_with_python_chess, board, PYTHON_CHESS_DEPTH),
+        }
+        for way, count in counts.items():
+            speeds[f"{name} {way}"] = speed_of(count, seconds, RUNS)
+    return speeds
 
 
 def _measure_evaluators(
@@ -138,7 +140,9 @@ def _measure_evaluators(
     for name, threads in product(MEASURED_EVALUATORS, thread_counts):
         if f"{name} skipped" in results:
             continue
-        label = f"{name} {threads} thread" if threads == 1 else f"{name} {threads} threads"
+        label = f"{name} {threads} thread"
+        if threads > 1:
+            label += "s"
         tell(f"Measuring the evaluator {label}")
         try:
             evaluator = make_evaluator(name, options.weights_file, threads, options.hybrid_weight)
@@ -162,7 +166,12 @@ def _evaluation_speed(evaluator: Evaluator, batch: int, seconds: float) -> float
     rng = np.random.default_rng(2)
     games = [_random_game(rng, 10 + row) for row in range(batch)]
     leaves = leaves_of(games, input_format_of(evaluator))
-    return speed_of(partial(_evaluate, evaluator, leaves, batch), seconds, RUNS)
+
+    def work() -> int:
+        evaluator.evaluate(leaves, batch)
+        return batch
+
+    return speed_of(work, seconds, RUNS)
 
 
 def signatures() -> dict[str, str]:
@@ -171,13 +180,15 @@ def signatures() -> dict[str, str]:
 
     For a net that cannot be loaded it is the reason.
     """
-    speeds = {}
+    entries = {}
     for name, setting in SIGNATURE_SETTINGS.items():
         try:
-            speeds[name] = f"{sign(setting)} {blas_kernel() if setting.uses_blas else ''}".rstrip()
+            entries[name] = sign(setting)
+            if setting.uses_blas:
+                entries[name] += f" {blas_kernel()}"
         except NetFileError as error:
-            speeds[name] = f"skipped: {error}"
-    return speeds
+            entries[name] = f"skipped: {error}"
+    return entries
 
 
 def bench_positions() -> list[str]:
@@ -186,11 +197,6 @@ def bench_positions() -> list[str]:
 
 
 # ---- parts ---------------------------------------------------------------------------------------
-
-
-def _evaluate(evaluator: Evaluator, leaves: LeafBatch, count: int) -> int:
-    evaluator.evaluate(leaves, count)
-    return count
 
 
 def _search_speed(options: EngineOptions, evaluator: Evaluator) -> float:
@@ -228,4 +234,6 @@ def _text(entry: object) -> str:
     """Speeds without decimals, times with them."""
     if not isinstance(entry, float):
         return str(entry)
-    return f"{entry:,.0f}" if entry >= 100.0 else f"{entry:.3g}"
+    if entry >= 100.0:
+        return f"{entry:,.0f}"
+    return f"{entry:.3g}"

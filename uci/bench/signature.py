@@ -10,7 +10,7 @@ change it. A commit that only moves code leaves all of them unchanged.
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 
 import chess
@@ -36,21 +36,13 @@ class Setting:
     uses_blas: bool  # BLAS results, and so the trees, depend on the processor in their last bits
 
 
+_ONE_THREAD = EngineOptions(threads=1, hash_mib=16)
 SIGNATURE_SETTINGS: Mapping[str, Setting] = {
-    "material": Setting(
-        EngineOptions(evaluator="material", threads=1, hash_mib=16), 1_000, 20_000, uses_blas=False
-    ),
-    "sparse": Setting(
-        EngineOptions(evaluator="sparse", threads=1, hash_mib=16), 1_000, 20_000, uses_blas=False
-    ),
-    "hybrid": Setting(
-        EngineOptions(evaluator="hybrid", threads=1, hash_mib=16), 200, 200, uses_blas=True
-    ),
+    "material": Setting(replace(_ONE_THREAD, evaluator="material"), 1_000, 20_000, uses_blas=False),
+    "sparse": Setting(replace(_ONE_THREAD, evaluator="sparse"), 1_000, 20_000, uses_blas=False),
+    "hybrid": Setting(replace(_ONE_THREAD, evaluator="hybrid"), 200, 200, uses_blas=True),
     "lc0": Setting(
-        EngineOptions(evaluator="network", preset="lc0", threads=1, hash_mib=16),
-        100,
-        100,
-        uses_blas=True,
+        replace(_ONE_THREAD, evaluator="network", preset="lc0"), 100, 100, uses_blas=True
     ),
 }
 
@@ -72,8 +64,10 @@ def sign(setting: Setting) -> str:
         for number, start in enumerate(signature_positions()):
             board = start.copy()
             engine.new_game()
-            first = setting.first_nodes if number == 0 else setting.nodes
-            for budget in (first, setting.nodes // 2):
+            budgets = [setting.nodes, setting.nodes // 2]
+            if number == 0:
+                budgets[0] = setting.first_nodes
+            for budget in budgets:
                 engine.set_position(board)
                 result = engine.search(Limits(nodes=budget))
                 nodes += result.nodes
@@ -97,8 +91,5 @@ def _text(branches: tuple[Branch, ...]) -> str:
     """Every move of a tree with its visits, in an order that does not depend on how the tree is
     stored.
     """
-    return " ".join(
-        sorted(
-            f"{branch.move.uci()}={branch.visits}({_text(branch.replies)})" for branch in branches
-        )
-    )
+    moves = [f"{branch.move.uci()}={branch.visits}({_text(branch.replies)})" for branch in branches]
+    return " ".join(sorted(moves))

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
-from engine.board.worth import lead
+from engine.board.worth import captured, lead
 from engine.cli.console import can_show
 from uci.common.evaluation import Evaluation
 from uci.language import _, later
@@ -55,48 +55,65 @@ def render_board(board: chess.Board, perspective: chess.Color, style: BoardStyle
     """Return the board seen from `perspective`, with coordinates, the last move and a king in check
     marked.
     """
-    ranks = range(7, -1, -1) if perspective == chess.WHITE else range(8)
-    files = range(8) if perspective == chess.WHITE else range(7, -1, -1)
-    last = board.peek() if board.move_stack else chess.Move.null()
-    checked = board.king(board.turn) if board.is_check() else None
+    ranks, files = range(7, -1, -1), range(8)
+    if perspective == chess.BLACK:
+        ranks, files = files, ranks
+    draw = _coloured_square if style.color else _plain_square
     text = Text()
     for rank in ranks:
         text.append(f" {rank + 1} ")
         for file in files:
-            square = chess.square(file, rank)
-            marked = bool(last) and square in (last.from_square, last.to_square)
-            text.append_text(
-                _square_text(board.piece_at(square), square, marked, square == checked, style)
-            )
+            text.append_text(draw(board, chess.square(file, rank), style))
         text.append("\n")
     text.append("   " + "".join(f" {chess.FILE_NAMES[file]} " for file in files))
     return text
 
 
-def _square_text(
-    piece: chess.Piece | None, square: chess.Square, marked: bool, checked: bool, style: BoardStyle
-) -> Text:
-    light = bool(chess.BB_SQUARES[square] & chess.BB_LIGHT_SQUARES)
-    if style.color:
-        shades = (_DARK_MARKED, _LIGHT_MARKED) if marked else (_DARK, _LIGHT)
-        ink = _BLACK_PIECE if piece is None or piece.color == chess.BLACK else _WHITE_PIECE
-        # Both sides use filled shapes, because outlines vanish on a coloured square.
-        name = "" if piece is None else piece.symbol().lower()
-        symbol = _FILLED.get(name, " ") if style.symbols or piece is None else piece.symbol()
-        paper = _IN_CHECK if checked else shades[light]
-        if style.few_colors:
-            ink, paper = _FEW_COLORS[ink], _FEW_COLORS[paper]
-        return Text(f" {symbol} ", Style(color=ink, bgcolor=paper, bold=True))
-    symbol = _plain_symbol(piece, style)
-    if checked:
+def _plain_square(board: chess.Board, square: chess.Square, style: BoardStyle) -> Text:
+    symbol = _plain_symbol(board.piece_at(square), style)
+    if _is_checked(board, square):
         return Text(f"[{symbol}]")
-    return Text(f"({symbol})" if marked else f" {symbol} ")
+    if _is_marked(board, square):
+        return Text(f"({symbol})")
+    return Text(f" {symbol} ")
 
 
 def _plain_symbol(piece: chess.Piece | None, style: BoardStyle) -> str:
     if piece is None:
         return "·" if style.symbols else "."
-    return piece.unicode_symbol() if style.symbols else piece.symbol()
+    if style.symbols:
+        return piece.unicode_symbol()
+    return piece.symbol()
+
+
+def _coloured_square(board: chess.Board, square: chess.Square, style: BoardStyle) -> Text:
+    piece = board.piece_at(square)
+    symbol, ink = " ", _BLACK_PIECE
+    if piece is not None:
+        symbol = piece.symbol()
+        if style.symbols:  # Both sides have filled shapes: outlines vanish on a coloured square.
+            symbol = _FILLED[symbol.lower()]
+        if piece.color == chess.WHITE:
+            ink = _WHITE_PIECE
+    dark, light = _DARK, _LIGHT
+    if _is_marked(board, square):
+        dark, light = _DARK_MARKED, _LIGHT_MARKED
+    paper = light if square in chess.SquareSet(chess.BB_LIGHT_SQUARES) else dark
+    if _is_checked(board, square):
+        paper = _IN_CHECK
+    if style.few_colors:
+        ink, paper = _FEW_COLORS[ink], _FEW_COLORS[paper]
+    return Text(f" {symbol} ", Style(color=ink, bgcolor=paper, bold=True))
+
+
+def _is_marked(board: chess.Board, square: chess.Square) -> bool:
+    """Whether the last move began or ended here. A pass did so nowhere."""
+    last = board.peek() if board.move_stack else chess.Move.null()
+    return bool(last) and square in (last.from_square, last.to_square)
+
+
+def _is_checked(board: chess.Board, square: chess.Square) -> bool:
+    return board.is_check() and square == board.king(board.turn)
 
 
 def captured_text(board: chess.Board, style: BoardStyle) -> str:
@@ -105,27 +122,26 @@ def captured_text(board: chess.Board, style: BoardStyle) -> str:
 
     "" before the first capture. Pawns count 1, knights and bishops 3, rooks 5, queens 9.
     """
-    captured: dict[chess.Color, list[chess.Piece]] = {chess.WHITE: [], chess.BLACK: []}
+    pieces_of: dict[chess.Color, list[chess.Piece]] = {chess.WHITE: [], chess.BLACK: []}
     before = board.root()
     for move in board.move_stack:
-        if before.is_capture(move):
-            # En passant.
-            piece = before.piece_at(move.to_square) or chess.Piece(chess.PAWN, not before.turn)
-            captured[before.turn].append(piece)
+        if kind := captured(before, move):
+            pieces_of[before.turn].append(chess.Piece(kind, not before.turn))
         before.push(move)
-    parts = []
-    for side in (chess.WHITE, chess.BLACK):
-        pieces = sorted(captured[side], key=lambda piece: piece.piece_type)
+    sentences = []
+    for side, pieces in pieces_of.items():
         if pieces:
+            pieces.sort(key=lambda piece: piece.piece_type)
             names = " ".join(_plain_symbol(piece, style) for piece in pieces)
-            parts.append(_(_TOOK[side], pieces=names))
-    if not parts:
+            sentences.append(_(_TOOK[side], pieces=names))
+    if not sentences:
         return ""
+    text = ", ".join(sentences)
     ahead = lead(board, chess.WHITE)
     if ahead == 0:
-        return ", ".join(parts) + _("; material is even")
-    leader = _("White") if ahead > 0 else _("Black")
-    return f"{', '.join(parts)}; {leader} +{abs(ahead)}"
+        return text + _("; material is even")
+    leader = _(chess.COLOR_NAMES[ahead > 0].title())
+    return f"{text}; {leader} +{abs(ahead)}"
 
 
 def render_bar(evaluation: Evaluation, style: BoardStyle) -> str:

@@ -38,8 +38,10 @@ class Evaluation:
     @classmethod
     def of_result(cls, result: str) -> Evaluation:
         """Return the evaluation of a finished game ("1-0", "0-1" or a draw), from White's side."""
-        wdl = {"1-0": _WON, "0-1": _LOST}.get(result, _DRAWN)
-        return cls(0, None if wdl == _DRAWN else 0, wdl)
+        wdl = {"1-0": _WON, "0-1": _LOST}.get(result)
+        if wdl is None:
+            return cls(0, None, _DRAWN)
+        return cls(0, 0, wdl)
 
     @classmethod
     def _of(cls, score_cp: int, mate: int | None, wdl: tuple[int, int, int]) -> Evaluation:
@@ -49,17 +51,21 @@ class Evaluation:
 
     def seen_by_white(self, mover: chess.Color) -> Evaluation:
         """Return the same evaluation from White's side, given that this one is from `mover`'s side."""
-        return self if mover == chess.WHITE else self.reversed()
+        if mover == chess.WHITE:
+            return self
+        return self.reversed()
 
     def reversed(self) -> Evaluation:
         """Return the same evaluation from the other side."""
-        mate = None if self.mate is None else -self.mate
-        return Evaluation(-self.score_cp, mate, (self.wdl[2], self.wdl[1], self.wdl[0]))
+        win, draw, loss = self.wdl
+        return Evaluation(-self.score_cp, self.mate and -self.mate, (loss, draw, win))
 
     def after_move_of(self, side: chess.Color) -> Evaluation:
         """White's evaluation after the best move of a side, which is a move nearer to its own mate."""
         step = 1 if side == chess.WHITE else -1
-        return replace(self, mate=self.mate - step) if self.mate and self.mate * step > 0 else self
+        if self.mate and self.mate * step > 0:
+            return replace(self, mate=self.mate - step)
+        return self
 
     @property
     def expected(self) -> float:
@@ -75,7 +81,7 @@ class Evaluation:
         """
         if self.mate is None:
             return f"{max(-_MOST_CP, min(_MOST_CP, self.score_cp)) / 100:+.2f}"
-        return f"#{self.mate}" if self.mate else "#"
+        return f"#{self.mate or ''}"
 
     @property
     def white_text(self) -> str:

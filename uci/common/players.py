@@ -13,5 +13,5 @@ def aino_name(level: str) -> str:
 
 def level_in(name: str) -> str | None:
     """Return the level that a name of Aino tells, `elo 1500`; None where it is somebody else's."""
-    match = _AINO.fullmatch(name)
-    return match[1] if match else None
+    aino = _AINO.fullmatch(name)
+    return aino[1] if aino else None

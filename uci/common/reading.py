@@ -164,7 +164,8 @@ def _nth(games: Iterator[ReadGame], number: int | None, name: str) -> chess.pgn.
         raise ConfigError(f"game {number}: games are counted from 1")
     latest = next(games)
     for game in itertools.chain([latest], games):
-        latest = game if game.number else latest
+        if game.number:
+            latest = game
         if game.number == number:
             break
     if number not in (None, latest.number):
@@ -195,13 +196,11 @@ def _some(games: Iterator[ReadGame], name: str) -> Iterator[ReadGame]:
     count = 0
     for game in games:
         count += game.number > 0
-        fault = fault or str(game.faults[0]) if game.faults else fault
+        if game.faults and not fault:
+            fault = f" ({translated(str(game.faults[0]))})"
         yield game
     if not count:
-        raise DataError(
-            _("{name}: no game in PGN format", name=name)
-            + (f" ({translated(fault)})" if fault else "")
-        )
+        raise DataError(_("{name}: no game in PGN format", name=name) + fault)
 
 
 def odd_result(ending: ReadGame) -> str:

@@ -69,8 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
                 nodes,
                 lambda done: line.update(done / (2 * nodes), f"{done:,} nodes"),
             )
+        title = "A position explained" if source.name == board.fen() else source.name
         with waiting(console, "Looking at threats"):
-            title = source.name if source.name != board.fen() else "A position explained"
             page = _page(engine, observation, title)
     (path,) = free_names(arguments.out)
     write_file(path, page)

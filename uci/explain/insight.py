@@ -54,7 +54,7 @@ def wins(board: chess.Board) -> list[str]:
     pawns, best first: `Nxe5 (+1.0)`.
     """
     row = row_from_board(board)
-    gains = dict[str, int]()  # in centipawns
+    gains = {}  # in centipawns
     for move in board.legal_moves:
         if board.is_capture(move) or move.promotion:
             gains[board.san(move)] = int(see(row, np.uint16(encode_move(board, move))))

@@ -4,6 +4,7 @@ is worth.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -33,12 +34,16 @@ class Snapshot:
     def share(self, move: chess.Move) -> float | None:
         """Return a move's share of all visits of root moves, 0..1; None while there are none."""
         total = sum(child.visits for child in self.moves.values())
-        return self.moves[move].visits / total if total else None
+        if not total:
+            return None
+        return self.moves[move].visits / total
 
     def expected(self, move: chess.Move) -> float | None:
         """Return a move's expected points, 0..1; None while it is not visited."""
         child = self.moves[move]
-        return Evaluation.of_move(child).expected if child.visits else None
+        if not child.visits:
+            return None
+        return Evaluation.of_move(child).expected
 
 
 @dataclass(frozen=True)
@@ -61,17 +66,18 @@ class Observation:
         children = self.result.children
         favourite = max(children, key=lambda child: child.prior)
         chosen = children[:count]
-        return chosen if favourite in chosen else [*chosen[:-1], favourite]
+        if favourite not in chosen:
+            chosen[-1] = favourite
+        return chosen
 
     @property
     def decided_at(self) -> int:
         """Number of nodes after which the best move no longer changed."""
-        rivals = [
-            at
-            for at, snapshot in enumerate(self.snapshots)
-            if snapshot.best != self.result.best_move
-        ]
-        return self.snapshots[min(rivals[-1] + 1, len(self.snapshots) - 1) if rivals else 0].nodes
+        nodes = self.snapshots[0].nodes
+        for before, after in itertools.pairwise(self.snapshots):
+            if before.best != self.result.best_move:
+                nodes = after.nodes
+        return nodes
 
 
 def schedule(nodes: int) -> list[int]:
@@ -110,7 +116,7 @@ def observe_search(
         note(result, count)
         on_nodes(count)
         mate = result.children[0].mate
-        if mate is not None and mate > 0:
+        if (mate or 0) > 0:
             break
     reached = snapshots[-1].nodes
     engine.new_game()

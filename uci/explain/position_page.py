@@ -63,11 +63,11 @@ def _main_board(observation: Observation, threat: Threat | None) -> Markup:
     board = observation.board
     best = observation.result.best_move
     assert best is not None
-    threats = [
-        Arrow(move.from_square, move.to_square, "threat")
-        for move in (threat.line[:1] if threat else ())
-    ]
-    arrows = [*threats, Arrow(best.from_square, best.to_square, "better")]
+    arrows = []
+    if threat is not None:
+        for move in threat.line[:1]:
+            arrows.append(Arrow(move.from_square, move.to_square, "threat"))
+    arrows.append(Arrow(best.from_square, best.to_square, "better"))
     return board_svg(board, perspective=board.turn, arrows=arrows, label="The position")
 
 
@@ -101,14 +101,16 @@ def _story(
 
 
 def _move_row(observation: Observation, child: RootMove) -> dict[str, object]:
-    last = observation.snapshots[-1]
-    evaluation = Evaluation.of_move(child)
+    score, shares = "not tried", ""
+    if child.visits:
+        evaluation = Evaluation.of_move(child)
+        score, shares = evaluation.text, evaluation.shares_text
     return {
         "san": observation.board.san(child.move),
         "prior": child.prior,
-        "share": last.share(child.move) or 0.0,
-        "score": evaluation.text if child.visits else "not tried",
-        "wdl": evaluation.shares_text if child.visits else "",
+        "share": observation.snapshots[-1].share(child.move) or 0.0,
+        "score": score,
+        "wdl": shares,
     }
 
 
@@ -138,11 +140,11 @@ def _curve(
     move: chess.Move,
     value_of: Callable[[Snapshot, chess.Move], float | None],
 ) -> Curve:
-    points = [
-        (math.log10(snapshot.nodes), value)
-        for snapshot in observation.snapshots
-        if (value := value_of(snapshot, move)) is not None
-    ]
+    points = []
+    for snapshot in observation.snapshots:
+        value = value_of(snapshot, move)
+        if value is not None:
+            points.append((math.log10(snapshot.nodes), value))
     return Curve(observation.board.san(move), points, dots=False)
 
 

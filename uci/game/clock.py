@@ -31,27 +31,27 @@ class GameTime:
     @property
     def text(self) -> str:
         """As one types it, in minutes: `5+3`."""
-        return f"{self.seconds / 60:g}" + (f"+{self.increment:g}" if self.increment else "")
+        return self._with_increment(self.seconds / 60)
 
     @property
     def pgn_text(self) -> str:
         """As in the PGN header TimeControl: `300+3`."""
-        return f"{self.seconds:g}" + (f"+{self.increment:g}" if self.increment else "")
+        return self._with_increment(self.seconds)
+
+    def _with_increment(self, time: float) -> str:
+        if not self.increment:
+            return f"{time:g}"
+        return f"{time:g}+{self.increment:g}"
 
 
 def parse_time_control(text: str) -> GameTime:
     """`5+3` is five minutes and three seconds a move, `10` ten minutes. Raises ConfigError."""
-    match = TIME_CONTROL.fullmatch(text.strip())
-    if (
-        match is None
-        or not 0 < float(match[1]) <= _MOST_MINUTES
-        or float(match[2] or 0) > _MOST_INCREMENT_S
-    ):
-        sentence = later(
-            "clock {text}: expected MINUTES or MINUTES+SECONDS, as in 5+3, at most a day"
-        )
-        raise ConfigError(_(sentence, text=repr(text)))
-    return GameTime(60 * float(match[1]), float(match[2] or 0))
+    if typed := TIME_CONTROL.fullmatch(text.strip()):
+        minutes, increment = float(typed[1]), float(typed[2] or 0)
+        if 0 < minutes <= _MOST_MINUTES and increment <= _MOST_INCREMENT_S:
+            return GameTime(60 * minutes, increment)
+    sentence = later("clock {text}: expected MINUTES or MINUTES+SECONDS, as in 5+3, at most a day")
+    raise ConfigError(_(sentence, text=repr(text)))
 
 
 def clock_text(seconds: float) -> str:
@@ -60,7 +60,9 @@ def clock_text(seconds: float) -> str:
         return f"{max(0.0, seconds):.1f}"
     minutes, rest = divmod(math.ceil(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    if not hours:
+        return f"{minutes}:{rest:02}"
+    return f"{hours}:{minutes:02}:{rest:02}"
 
 
 def _header_text(seconds: float) -> str:
@@ -90,12 +92,15 @@ class GameClock:
         """
         if self.running is not None:
             left = self.left(self.running)
-            self._left[self.running] = left + (self.control.increment if left > 0 else 0.0)
-            self.running = None
+            if left > 0:
+                left += self.control.increment
+            self.set_left(self.running, left)
 
     def left(self, side: chess.Color) -> float:
         """Seconds left, not above zero once the flag has fallen."""
-        return self._left[side] - (self.now() - self._since if self.running == side else 0.0)
+        if self.running != side:
+            return self._left[side]
+        return self._left[side] - (self.now() - self._since)
 
     def set_left(self, side: chess.Color, seconds: float) -> None:
         """Set a side's time and stop both clocks, after a takeback."""
@@ -109,15 +114,15 @@ class GameClock:
     def set_by_headers(self, headers: Mapping[str, str]) -> None:
         """Set the clocks whose headers are there and readable, and stop both."""
         for side, header in CLOCK_HEADERS.items():
-            match = _HEADER.fullmatch(headers.get(header, ""))
-            if match is not None:
-                self.set_left(side, 3600 * int(match[1]) + 60 * int(match[2]) + float(match[3]))
+            if time := _HEADER.fullmatch(headers.get(header, "")):
+                self.set_left(side, 3600 * int(time[1]) + 60 * int(time[2]) + float(time[3]))
 
     def limits(self) -> Limits:
         """Return what is left and gained, for a search."""
+        increment_ms = round(1000 * self.control.increment)
         return Limits(
             white_time_ms=max(1, round(1000 * self.left(chess.WHITE))),
             black_time_ms=max(1, round(1000 * self.left(chess.BLACK))),
-            white_increment_ms=round(1000 * self.control.increment),
-            black_increment_ms=round(1000 * self.control.increment),
+            white_increment_ms=increment_ms,
+            black_increment_ms=increment_ms,
         )

@@ -43,10 +43,8 @@ def end_by_flag(board: chess.Board) -> GameEnd:
     """Return the end of a game whose side to move has used up its time."""
     if board.has_insufficient_material(not board.turn):
         return GameEnd("1/2-1/2", later("time ran out, but the other side cannot mate"))
-    reason = (
-        later("White lost on time") if board.turn == chess.WHITE else later("Black lost on time")
-    )
-    return GameEnd(_win_against(board.turn), reason)
+    reasons = {chess.WHITE: later("White lost on time"), chess.BLACK: later("Black lost on time")}
+    return GameEnd(_win_against(board.turn), reasons[board.turn])
 
 
 def end_by_resigning(human: chess.Color) -> GameEnd:

@@ -49,25 +49,22 @@ class Level(ABC):
             options, multi_pv=1, limit_strength=False, human_pace=False, play_like="engine"
         )
 
-    @abstractmethod
     def limits(self, clock: Limits | None, white: bool = True) -> Limits:
         """Return what bounds a search: something of the level's own, or the game's clock."""
+        return clock or _USUAL_LIMITS
 
 
 @dataclass(frozen=True)
 class FullStrength(Level):
     """All that Aino has, but a person does not wait long, however much time there is."""
 
-    @property
-    def text(self) -> str:
-        return later("full strength")
+    text = later("full strength")
 
     def limits(self, clock: Limits | None, white: bool = True) -> Limits:
-        if clock is None:
-            return _USUAL_LIMITS
-        if (clock.clock_ms(white) or 0) > _MOVES_LEFT * _PATIENCE_MS:
-            return replace(clock, movetime_ms=_PATIENCE_MS)
-        return clock
+        limits = super().limits(clock, white)
+        if (limits.clock_ms(white) or 0) > _MOVES_LEFT * _PATIENCE_MS:
+            return replace(limits, movetime_ms=_PATIENCE_MS)
+        return limits
 
 
 @dataclass(frozen=True)
@@ -75,10 +72,7 @@ class LearnedAlone(FullStrength):
     """All that the network has that learned alone, from random weights."""
 
     knows_openings = False
-
-    @property
-    def text(self) -> str:
-        return later("alone")
+    text = later("alone")
 
     def options(self, options: EngineOptions) -> EngineOptions:
         own_network = replace(options, weights_file=LEARNED_ALONE, evaluator="auto")
@@ -98,9 +92,6 @@ class EloLevel(Level):
     def options(self, options: EngineOptions) -> EngineOptions:
         usual = super().options(options)
         return replace(usual, limit_strength=True, human_pace=True, elo=self.elo)
-
-    def limits(self, clock: Limits | None, white: bool = True) -> Limits:
-        return clock or _USUAL_LIMITS
 
 
 @dataclass(frozen=True)
@@ -173,8 +164,8 @@ DEFAULT_NAME = "medium"  # which a club player enjoys
 _BY_NAME: dict[str, Level] = {
     **{named.name: named.level for named in NAMED_LEVELS if named.name},
     "full": FullStrength(),
-    FullStrength().text: FullStrength(),
-    LearnedAlone().text: LearnedAlone(),
+    FullStrength.text: FullStrength(),
+    LearnedAlone.text: LearnedAlone(),
 }
 _NUMBER = re.compile(r"(elo|people|nodes)?[ =:]*([0-9]{1,18})")
 _SECONDS = re.compile(r"time[ =:]*([0-9]*\.?[0-9]+)s?")
@@ -213,7 +204,7 @@ def level_choices() -> list[tuple[str, str]]:
     least, most = _elo_range()
     first_step = -(-least // _ELO_STEP) * _ELO_STEP
     elos = {least, *range(first_step, most, _ELO_STEP), most}
-    choices = list[tuple[str, str]]()
+    choices = []
     for elo in sorted(elos):
         level = EloLevel(elo)
         choices.append((level.text, f"{elo}{plays.get(level, '')}"))
@@ -227,8 +218,8 @@ def level_choices() -> list[tuple[str, str]]:
         network = learned_alone()
         if network is not None:
             hours = network.get("hours", "?")
-            choices.append((LearnedAlone().text, _("Learned alone, in {hours} hours", hours=hours)))
-    choices.append((FullStrength().text, _("Full strength")))
+            choices.append((LearnedAlone.text, _("Learned alone, in {hours} hours", hours=hours)))
+    choices.append((FullStrength.text, _("Full strength")))
     return choices
 
 
@@ -238,7 +229,7 @@ def levels_text() -> str:
     for named in NAMED_LEVELS:
         if named.name:
             lines.append(f"  {named.name:<8}{named.level.elo}, {_(named.plays)}")
-    lines.append(f"  {'full':<8}{_(FullStrength().text)}")
+    lines.append(f"  {'full':<8}{_(FullStrength.text)}")
     lines.append("  " + _("or elo 1500, people 1400, time 2 (seconds), nodes 500"))
     return "\n".join(lines)
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+from collections.abc import Collection, Iterable
 
 import chess
 
@@ -15,9 +16,8 @@ _SIGNS = FIGURINES | str.maketrans(dict.fromkeys(DASHES, "-") | {"×": "x", ":":
 _NOISE = re.compile(r'^\s*\d+[.…)\s]+|[-\s"“”„,;]+|[.!?+#]+$')
 _UCI_FORM = re.compile(r"[a-h][1-8][a-h][1-8][nbrqNBRQ]?")
 _SHORT, _LONG = "O-O", "O-O-O"
-_WINGS = dict.fromkeys(("short", "kingside", "king", "k"), _SHORT) | dict.fromkeys(
-    ("long", "queenside", "queen", "q"), _LONG
-)
+_WINGS = dict.fromkeys(("short", "kingside", "king", "k"), _SHORT)
+_WINGS |= dict.fromkeys(("long", "queenside", "queen", "q"), _LONG)
 _MOST_NAMED = 12  # a longer list of moves would be no help
 # By the number of the kind of piece, as `chess.PIECE_NAMES`.
 _YOURS = ("", later("Your pawn on {square}"), later("Your knight on {square}"),
@@ -41,7 +41,7 @@ def read_human_move(board: chess.Board, text: str) -> chess.Move:
     cleaned = _castling(board, written) or _NOISE.sub("", written)
     if _UCI_FORM.fullmatch(cleaned):
         return _from_squares(board, cleaned.lower(), text)
-    readings = list[tuple[str, chess.Move | ValueError]]()
+    readings = []
     for word in _words(cleaned, text):
         reading = _parsed(board, word)
         if not isinstance(reading, chess.InvalidMoveError):
@@ -60,19 +60,20 @@ def read_human_move(board: chess.Board, text: str) -> chess.Move:
     if isinstance(move, ValueError):
         raise MoveError(_why_illegal(board, text, word))
     if not _are_own_first(cleaned):
-        meant = dict.fromkeys(
-            reading for _word, reading in readings if isinstance(reading, chess.Move)
-        )
-        _check_pieces(board, text, list(meant))
+        meant = (reading for _word, reading in readings if isinstance(reading, chess.Move))
+        _check_pieces(board, text, dict.fromkeys(meant))
     return move
 
 
 def _words(cleaned: str, text: str) -> list[str]:
     """Return what a text may be as SAN, what is meant rather first."""
-    # A figurine is no letter.
-    letters = own_letters() if FIGURINES.keys().isdisjoint(map(ord, text)) else {}
+    letters = own_letters()
+    if not FIGURINES.keys().isdisjoint(map(ord, text)):  # a figurine is no letter
+        letters = {}
     english, own = _san_candidates(cleaned, {}), _san_candidates(cleaned, letters)
-    return [*own, *english] if _are_own_first(cleaned) else [*english, *own]
+    if _are_own_first(cleaned):
+        return own + english
+    return english + own
 
 
 def _are_own_first(cleaned: str) -> bool:
@@ -82,16 +83,18 @@ def _are_own_first(cleaned: str) -> bool:
     return shows_own_letters() and not cleaned[:1].islower()
 
 
-def _check_pieces(board: chess.Board, text: str, moves: list[chess.Move]) -> None:
+def _check_pieces(board: chess.Board, text: str, moves: Collection[chess.Move]) -> None:
     """Raise MoveError where a letter stands for two pieces, both of which can move so: a rook's
     Rd1, in French the king's.
     """
-    pieces = (board.piece_at(move.from_square) for move in moves)
-    names = [chess.piece_name(piece.piece_type) for piece in pieces if piece is not None]
-    if len(moves) > 1 and "pawn" not in names:
-        meant = zip(names, moves, strict=True)
-        choices = ", ".join(f"{_(name)} {board.uci(move)}" for name, move in meant)
-        raise MoveError(_("{move} is ambiguous: {moves}", move=text, moves=choices))
+    choices = []
+    for move in moves:
+        kind = board.piece_type_at(move.from_square) or chess.PAWN
+        if kind == chess.PAWN:
+            return
+        choices.append(f"{_(chess.piece_name(kind))} {board.uci(move)}")
+    if len(choices) > 1:
+        raise MoveError(_("{move} is ambiguous: {moves}", move=text, moves=", ".join(choices)))
 
 
 def _parsed(board: chess.Board, word: str) -> chess.Move | ValueError:
@@ -102,37 +105,32 @@ def _parsed(board: chess.Board, word: str) -> chess.Move | ValueError:
         # Python-chess reads a null move from Z0 and 0000.
         return board.parse_san(word) or chess.InvalidMoveError(word)
     except ValueError as error:
-        match = re.match(r"[a-h]x?([a-h][1-8])", word)
-        if match is None or not isinstance(error, chess.IllegalMoveError):
+        capture = re.match(r"[a-h]x?([a-h][1-8])", word)
+        if capture is None or not isinstance(error, chess.IllegalMoveError):
             return error
         pawns = board.pawns & chess.BB_FILES[chess.FILE_NAMES.index(word[0])]
-        target = chess.parse_square(match[1])
-        return (
-            ValueError(word)
-            if any(board.generate_pseudo_legal_moves(pawns, chess.BB_SQUARES[target]))
-            else error
-        )
+        target = chess.BB_SQUARES[chess.parse_square(capture[1])]
+        if any(board.generate_pseudo_legal_moves(pawns, target)):
+            return ValueError(word)
+        return error
 
 
 def _castling(board: chess.Board, text: str) -> str:
     """Any spelling of castling as SAN, or "". Raises MoveError for the word castle alone where both
     ways are legal.
     """
-    match = re.fullmatch(r"[oO0]-?[oO0](-?[oO0])?[+#!?]*", text.strip())
-    if match is not None:
-        return _LONG if match[1] else _SHORT
-    words = text.lower().replace("-", " ").split()
-    if words[:1] != ["castle"] and words[:1] != ["castles"]:
+    noughts = re.fullmatch(r"[oO0]-?[oO0](-?[oO0])?[+#!?]*", text.strip())
+    if noughts is not None:
+        return _LONG if noughts[1] else _SHORT
+    word, *wing = text.lower().replace("-", " ").split() or [""]
+    if word not in ("castle", "castles"):
         return ""
-    if words[1:] and words[1] in _WINGS:
-        return _WINGS[words[1]]
-    ways = [
-        _LONG if board.is_queenside_castling(move) else _SHORT
-        for move in board.generate_castling_moves()
-    ]
-    if len(ways) > 1:
+    if wing and wing[0] in _WINGS:
+        return _WINGS[wing[0]]
+    moves = list(board.generate_castling_moves())
+    if len(moves) > 1:
         raise MoveError(_("castle which way? O-O is short, O-O-O is long"))
-    return ways[0] if ways else _SHORT
+    return _LONG if moves and board.is_queenside_castling(moves[0]) else _SHORT
 
 
 def _san_candidates(text: str, letters: dict[str, str]) -> list[str]:
@@ -145,15 +143,11 @@ def _san_candidates(text: str, letters: dict[str, str]) -> list[str]:
         text = f"{promotion[1]}={letters.get(letter, letter)}"
     candidates = []
     for word in (text, text[:1].upper() + text[1:]):
-        own = next(
-            (
-                letter
-                for letter in sorted(letters, key=len, reverse=True)
-                if word.startswith(letter)
-            ),
-            "",
-        )
-        candidates.append(f"{letters.get(own, '')}{word.removeprefix(own)}".removeprefix("P"))
+        for letter in sorted(letters, key=len, reverse=True):
+            if word.startswith(letter):
+                word = letters[letter] + word.removeprefix(letter)
+                break
+        candidates.append(word.removeprefix("P"))
     return candidates
 
 
@@ -161,34 +155,22 @@ def _from_squares(board: chess.Board, uci: str, text: str) -> chess.Move:
     with contextlib.suppress(ValueError):
         return board.parse_uci(uci)
     if len(uci) == 4 and any(move.uci().startswith(uci) for move in board.legal_moves):
-        raise MoveError(
-            _(
-                "{move} promotes a pawn: add the piece, as in {example}",
-                move=text,
-                example=f"{uci}q",
-            )
-        )
+        sentence = later("{move} promotes a pawn: add the piece, as in {example}")
+        raise MoveError(_(sentence, move=text, example=f"{uci}q"))
     raise MoveError(_why_illegal(board, text, uci))
 
 
 def _why_illegal(board: chess.Board, text: str, cleaned: str) -> str:
-    if _UCI_FORM.fullmatch(cleaned):
-        reason = _why_not_from(board, text, cleaned[:2])
-        if reason:
-            return reason
+    if _UCI_FORM.fullmatch(cleaned) and (reason := _why_not_from(board, text, cleaned[:2])):
+        return reason
     if board.is_check():
-        moves_text = _list_moves(board, list(board.legal_moves))
-        return _(
-            "{move} is illegal: you are in check. You can play {moves}", move=text, moves=moves_text
-        )
-    near = _same_target(board, cleaned)
-    if near:
-        moves_text = _list_moves(board, near)
-        return _(
-            "{move} is illegal. To that square you can play {moves}", move=text, moves=moves_text
-        )
+        sentence = later("{move} is illegal: you are in check. You can play {moves}")
+        return _(sentence, move=text, moves=_list_moves(board, board.legal_moves))
+    if near := _same_target(board, cleaned):
+        sentence = later("{move} is illegal. To that square you can play {moves}")
+        return _(sentence, move=text, moves=_list_moves(board, near))
     kind = _named_piece(cleaned)
-    moves = [move for move in board.legal_moves if board.piece_type_at(move.from_square) == kind]
+    moves = _moves_of(board, kind, board.legal_moves)
     if moves and kind != chess.PAWN:
         count = len({move.from_square for move in moves})
         pieces = _("Your king") if kind == chess.KING else several(*_ONE_OR_MANY[kind], count)
@@ -213,13 +195,13 @@ def _why_not_from(board: chess.Board, text: str, square: str) -> str:
 
 def _reach(text: str, pieces: str, count: int, moves: list[chess.Move]) -> str:
     """Say that a move is illegal, and where the pieces, so many, can go."""
-    *first, last = sorted({chess.square_name(move.to_square) for move in moves})
+    *first, squares = sorted({chess.square_name(move.to_square) for move in moves})
+    sentence = later("{move} is illegal. {pieces} can only move to {squares}")
     if len(first) >= _MOST_NAMED:
         squares = _("{squares} and other squares", squares=", ".join(first[:_MOST_NAMED]))
         sentence = later("{move} is illegal. {pieces} can move to {squares}")
-    else:
-        squares = _("{first} or {last}", first=", ".join(first), last=last) if first else last
-        sentence = later("{move} is illegal. {pieces} can only move to {squares}")
+    elif first:
+        squares = _("{first} or {last}", first=", ".join(first), last=squares)
     return several(sentence, sentence, count, move=text, pieces=pieces, squares=squares)
 
 
@@ -230,22 +212,28 @@ def _same_target(board: chess.Board, cleaned: str) -> list[chess.Move]:
     squares = re.findall(r"[a-h][1-8]", cleaned)
     if not squares:
         return []
-    moves = [
-        move for move in board.legal_moves if move.to_square == chess.parse_square(squares[-1])
-    ]
-    piece = _named_piece(cleaned)
-    return [move for move in moves if board.piece_type_at(move.from_square) == piece] or moves
+    target = chess.parse_square(squares[-1])
+    moves = [move for move in board.legal_moves if move.to_square == target]
+    return _moves_of(board, _named_piece(cleaned), moves) or moves
+
+
+def _moves_of(
+    board: chess.Board, kind: chess.PieceType, moves: Iterable[chess.Move]
+) -> list[chess.Move]:
+    """Return those of some moves that a kind of piece makes."""
+    return [move for move in moves if board.piece_type_at(move.from_square) == kind]
 
 
 def _named_piece(cleaned: str) -> chess.PieceType:
-    return (
-        chess.PIECE_SYMBOLS.index(cleaned[0].lower())
-        if cleaned[0].lower() in "nbrqk"
-        else chess.PAWN
-    )
+    letter = cleaned[0].lower()
+    if letter not in "nbrqk":
+        return chess.PAWN
+    return chess.PIECE_SYMBOLS.index(letter)
 
 
-def _list_moves(board: chess.Board, moves: list[chess.Move]) -> str:
+def _list_moves(board: chess.Board, moves: Iterable[chess.Move]) -> str:
     names = sorted(shown_moves(board.san(move)) for move in moves)
     text = ", ".join(names[:_MOST_NAMED])
-    return _("{moves} and others", moves=text) if len(names) > _MOST_NAMED else text
+    if len(names) <= _MOST_NAMED:
+        return text
+    return _("{moves} and others", moves=text)

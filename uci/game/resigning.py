@@ -32,10 +32,10 @@ def resigns(board: chess.Board, result: SearchResult, other_left_s: float | None
         return False
     if max((child.q for child in result.children), default=0.0) > HOPELESS:
         return False
-    behind = [lead(earlier, board.turn) for earlier in _own_turns(board)]
-    if len(behind) < LOST_TURNS or max(behind) > ROOK_BEHIND:
+    leads = [lead(earlier, board.turn) for earlier in _own_turns(board)]
+    if len(leads) < LOST_TURNS or max(leads) > ROOK_BEHIND:
         return False
-    chance = QUEEN_CHANCE if behind[0] <= QUEEN_BEHIND else ROOK_CHANCE
+    chance = QUEEN_CHANCE if leads[0] <= QUEEN_BEHIND else ROOK_CHANCE
     return random.Random(board.fen()).random() < chance
 
 

@@ -92,7 +92,7 @@ class TimedGame:
         """
         if not self.levels[self.board.turn].resigns:
             return False
-        other_left_s = self.clock.left(not self.board.turn) if self.clock is not None else None
+        other_left_s = None if self.clock is None else self.clock.left(not self.board.turn)
         return resigns(self.board, result, other_left_s)
 
     def start_clock(self) -> None:
@@ -114,7 +114,7 @@ class TimedGame:
         """Undo the person's last move and Aino's answer, if there is one, clocks included; False
         without a move.
         """
-        count = 1 if self.board.turn != self.human else 2
+        count = 1 if self.is_engine_turn else 2
         if self.plies < count:
             return False
         for _back in range(count):
@@ -130,7 +130,9 @@ class TimedGame:
         """Return the same game from its first position, with fresh clocks, and with the other
         colours on `swap`.
         """
-        human = None if self.human is None else self.human != swap
+        human = self.human
+        if human is not None:
+            human = human != swap
         levels = {side: self.levels[side != swap] for side in chess.COLORS}
         fresh = self.clock and GameClock(self.clock.control, self.clock.now)
         return Setup(self.board.root(), human, levels, fresh, is_watched=self.setup.is_watched)
@@ -138,30 +140,33 @@ class TimedGame:
     @property
     def names(self) -> dict[chess.Color, str]:
         """What the players are called: `You` and `Aino (elo 1500)`."""
-        return {
-            side: PERSON if side == self.human else aino_name(self.levels[side].text)
-            for side in chess.COLORS
-        }
+        names = {side: aino_name(self.levels[side].text) for side in chess.COLORS}
+        if self.human is not None:
+            names[self.human] = PERSON
+        return names
 
     def record(self, end: GameEnd = UNFINISHED, event: str = "Terminal game") -> chess.pgn.Game:
+        started_utc = self.started.astimezone(datetime.UTC)
         headers = {
             "Event": event,
             "Date": f"{self.started:%Y.%m.%d}",
-            "UTCDate": f"{self.started.astimezone(datetime.UTC):%Y.%m.%d}",
-            "UTCTime": f"{self.started.astimezone(datetime.UTC):%H:%M:%S}",
+            "UTCDate": f"{started_utc:%Y.%m.%d}",
+            "UTCTime": f"{started_utc:%H:%M:%S}",
             "White": self.names[chess.WHITE],
             "Black": self.names[chess.BLACK],
             "Termination": end.reason,
         }
         if self.clock is not None:
             headers["TimeControl"] = self.clock.control.pgn_text
-            headers |= self.clock.headers() if end == UNFINISHED else {}
+        if self.clock is not None and end == UNFINISHED:
+            headers |= self.clock.headers()
         return game_from_board(self.board, headers, end.result, self.clock_times)
 
 
 def chess960_start(number: int | None = None) -> chess.Board:
     """Return a start of Chess960 by its number, or any of them. Raises ConfigError."""
-    number = random.randrange(_CHESS960_STARTS) if number is None else number
+    if number is None:
+        number = random.randrange(_CHESS960_STARTS)
     if not 0 <= number < _CHESS960_STARTS:
         most = _CHESS960_STARTS - 1
         raise ConfigError(
@@ -185,23 +190,20 @@ def saved_game(game: chess.pgn.Game, ply: int | None = None) -> Setup:
     `levels` is None where its players are not a person and Aino, or Aino alone.
     """
     board = board_at(game, ply)
-    names = {
-        side: game.headers.get(name, "")
-        for side, name in ((chess.WHITE, "White"), (chess.BLACK, "Black"))
-    }
-    levels = {side: level for side in chess.COLORS if (level := _level(names[side])) is not None}
-    people = [side for side in chess.COLORS if names[side] == PERSON]
-    is_ours = len(levels) + len(people) == len(names) and levels
+    people = []
+    levels = {}
+    for side in chess.COLORS:
+        name = game.headers.get(chess.COLOR_NAMES[side].title(), "")
+        if level := _level(name):
+            levels[side] = level
+        elif name == PERSON:
+            people.append(side)
+    human = people[0] if people else None
+    if human is not None and levels:
+        levels[human] = levels[not human]
+    is_ours = len(levels) == len(chess.COLORS)
     clock, clock_times = _clocks(game, board)
-    return Setup(
-        board=board,
-        human=people[0] if people else None,
-        levels={side: levels.get(side) or levels[not side] for side in chess.COLORS}
-        if is_ours
-        else None,
-        clock=clock,
-        clock_times=clock_times,
-    )
+    return Setup(board, human, levels if is_ours else None, clock, clock_times)
 
 
 def without_clocks(game: chess.pgn.Game) -> chess.pgn.Game:
@@ -229,7 +231,7 @@ def _clocks(game: chess.pgn.Game, board: chess.Board) -> tuple[GameClock | None,
     if match is None or not 0 < float(match[1]) < math.inf:
         return None, {}
     clock = GameClock(GameTime(float(match[1]), float(match[2] or 0)))
-    times: dict[int, float] = {}
+    times = {}
     for ply, node in enumerate(game.mainline(), 1):
         left = node.clock()
         if ply <= len(board.move_stack) and left is not None:

@@ -138,7 +138,9 @@ class Preparation:
         to.
         """
         done, total = self._place.counted()
-        return LoadingProgress(done, total) if done else None
+        if done == 0:
+            return None
+        return LoadingProgress(done, total)
 
     def wait(
         self,
@@ -172,8 +174,9 @@ class Preparation:
         """Update `finished` and keep a compiler at work; return what went wrong with it in words,
         "" for nothing.
         """
-        status = 0 if self._compiler is None else self._compiler.poll()
-        # It is 0 where none could be started or nothing can be kept.
+        status: int | None = 0  # where none could be started
+        if self._compiler is not None:
+            status = self._compiler.poll()
         if self._place.is_compiled or status == 0:
             self.finished = True
         elif status == LOCKED:
@@ -188,7 +191,9 @@ class Preparation:
 
     def _after_failure(self, status: int) -> str:
         words = self._place.take_last_words()
-        reason = f"with status {status}{f' ({words})' if words else ''}"
+        reason = f"with status {status}"
+        if words:
+            reason += f" ({words})"
         self._dies = self._dies or status not in _PYTHON_FAILED or "MemoryError" in words
         if self._may_start_again:
             self._may_start_again = False

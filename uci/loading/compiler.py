@@ -99,7 +99,10 @@ class Place(NamedTuple):
             return ""
         with contextlib.suppress(OSError):
             self.errors.unlink()
-        return next((line.strip() for line in reversed(lines) if line.strip()), "")[:_LONGEST_WORDS]
+        for line in map(str.strip, reversed(lines)):
+            if line:
+                return line[:_LONGEST_WORDS]
+        return ""
 
     def counted(self) -> tuple[int, int]:
         """Return steps done by the compiler at work, and how many there are by estimate; (0, 1)

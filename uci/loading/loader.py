@@ -107,24 +107,23 @@ def _instead(
     """Return the options to try after this refusal, with a message. Raises DemandRefused, or the
     error again.
     """
-    # NumPy has a MemoryError of its own.
-    unnamed = "hash_mib" if isinstance(error, MemoryError) else _LAST_RESORT
-    fault = getattr(error, "option", "") or unnamed
-    # NumPy's own error tells of an array.
-    reason = (
-        f"Hash {options.hash_mib} does not fit into memory" if hasattr(error, "shape") else error
-    )
+    fault = getattr(error, "option", "")
+    if not fault:
+        fault = "hash_mib" if isinstance(error, MemoryError) else _LAST_RESORT
+    reason = str(error)
+    if hasattr(error, "shape"):  # NumPy's own MemoryError tells of an array.
+        reason = f"Hash {options.hash_mib} does not fit into memory"
     for field in dict.fromkeys((fault, _LAST_RESORT)):
         value = getattr(options, field)
         if isinstance(error, AinoError) and field in demanded and demanded[field] == value:
             raise DemandRefused(str(error)) from error
         refused.add((field, value))
-        before_values = () if before is None else (getattr(before, field),)
-        for replacement in before_values + _INSTEAD.get(field, ()):
+        verbs = {} if before is None else {getattr(before, field): "keeping"}
+        for replacement in _INSTEAD.get(field, ()):
+            verbs.setdefault(replacement, "using")
+        for replacement, verb in verbs.items():
             if (field, replacement) not in refused:
-                what = f"{_NAMES[field]} {EMPTY if replacement == '' else replacement}"
-                message = (
-                    f"{reason}; {'keeping' if replacement in before_values else 'using'} {what}"
-                )
-                return replace(options, **{field: replacement}), message  # type: ignore[arg-type]
+                shown = EMPTY if replacement == "" else replacement
+                message = f"{reason}; {verb} {_NAMES[field]} {shown}"
+                return replace(options, **{field: replacement}), message
     raise error

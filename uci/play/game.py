@@ -76,8 +76,10 @@ class TerminalGame(TimedGame):
         """Who plays what, and how strongly."""
         if self.human is None:
             return _("Aino plays both sides")
-        side = _("you have White") if self.human else _("you have Black")
-        return side + _("; Aino's level: {level}", level=_(self.level.text))
+        text = _("you have Black")
+        if self.human == chess.WHITE:
+            text = _("you have White")
+        return text + _("; Aino's level: {level}", level=_(self.level.text))
 
     def keep(self, end: GameEnd = UNFINISHED) -> Path | None:
         """Save a game that has moves and say where; return the file or None. Show a game that
@@ -90,14 +92,13 @@ class TerminalGame(TimedGame):
         try:
             save_game(record, path)
         except (OSError, DataError) as error:
-            self.say(
-                _("cannot save the game in {path}: {error}", path=path, error=error)
-                + f"\n\n{record}"
-            )
+            text = _("cannot save the game in {path}: {error}", path=path, error=error)
+            self.say(f"{text}\n\n{record}")
             return None
-        goes_on = end == UNFINISHED and path.parent == games_folder()
-        advice = _(". Continue it with `aino play --load last`.") if goes_on else ""
-        self.say(_("saved to {path}", path=path) + advice)
+        text = _("saved to {path}", path=path)
+        if end == UNFINISHED and path.parent == games_folder():
+            text += _(". Continue it with `aino play --load last`.")
+        self.say(text)
         return path
 
     # ---- the engine ------------------------------------------------------------------------------
@@ -109,7 +110,7 @@ class TerminalGame(TimedGame):
         with waiting(self.console, _("Aino is thinking")) as tell:
             if not self.engine.is_prepared:
                 self._wait_until_compiled(tell)
-            left = self.clock.limits() if self.clock is not None else None
+            left = None if self.clock is None else self.clock.limits()
             return self.engine.start(level.limits(left, self.board.turn)).result()
 
     def _wait_until_compiled(self, tell: Callable[[str], None]) -> None:
@@ -132,8 +133,7 @@ class TerminalGame(TimedGame):
     def show(self) -> None:
         """Print the board, and what was captured."""
         self.console.print(render_board(self.board, self.perspective, self.settings.style))
-        captured = captured_text(self.board, self.settings.style)
-        if captured:
+        if captured := captured_text(self.board, self.settings.style):
             self.say(captured)
 
     def say(self, text: str) -> None:
@@ -152,10 +152,10 @@ class TerminalGame(TimedGame):
         """Return the person's answer, without spaces around it. Raises EOFError, and FlagFell when
         their time is up.
         """
-        clock, side = self.clock, self.board.turn
+        clock = self.clock
         if clock is None:
             return self.asker(prompt).strip()
-        own, opponent = clock.left(side), clock.left(not side)
+        own, opponent = clock.left(self.board.turn), clock.left(not self.board.turn)
         clocks = _("[you {own}, Aino {other}] ", own=clock_text(own), other=clock_text(opponent))
         return self.asker(clocks + prompt, own).strip()
 

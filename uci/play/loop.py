@@ -15,8 +15,8 @@ from uci.play.asking import FlagFell
 from uci.play.game import TerminalGame
 from uci.play.typed_commands import opinion, typed_words
 
-# What can be typed after a game, by its first letter or in full.
-_CHOICES = ("again", "swap", "takeback", "annotate", "quit")
+# What can be typed after a game, in full or by a letter.
+_CHOICES = {"again": "a", "swap": "s", "takeback": "t", "annotate": "n", "quit": "q"}
 
 
 def play(game: TerminalGame) -> GameEnd:
@@ -25,22 +25,27 @@ def play(game: TerminalGame) -> GameEnd:
         game.say(_("Type moves such as e4, Nf3 or g1f3, or 'help' for a list of commands."))
     game.show()
     try:
-        while True:
-            end = end_on_board(game.board) or (
-                _engine_turn(game) if game.is_engine_turn else _human_turn(game)
-            )
-            if end is not None:
-                return end
+        while (end := end_on_board(game.board) or _turn(game)) is None:
+            pass
+        return end
     except (EOFError, KeyboardInterrupt):
         game.console.print()
         return UNFINISHED
 
 
-def _human_turn(game: TerminalGame) -> GameEnd | None:
+def _turn(game: TerminalGame) -> GameEnd | None:
     game.start_clock()
-    check = _("check! ") if game.board.is_check() else ""
+    if game.is_engine_turn:
+        return _engine_turn(game)
+    return _human_turn(game)
+
+
+def _human_turn(game: TerminalGame) -> GameEnd | None:
+    prompt = f"{move_number(game.board)} "
+    if game.board.is_check():
+        prompt += _("check! ")
     try:
-        text = game.ask(f"{move_number(game.board)} {check}" + _("your move: "))
+        text = game.ask(prompt + _("your move: "))
         if game.is_flag_down:
             raise FlagFell
         return _obey(game, text)
@@ -60,14 +65,13 @@ def _obey(game: TerminalGame, text: str) -> GameEnd | None:
     commands = typed_words()
     command = commands.get(word.lower())
     if command is not None:
-        return command.run(game, argument.strip())
+        return command.obey(game, argument.strip())
     try:
         move = read_human_move(game.board, text)
     except MoveError as error:
-        meant = nearest_words(commands, word)
         advice = _("Type 'help' for a list of commands.")
-        if meant:
-            advice = _("Did you mean {command}?", command=repr(meant[0]))
+        if nearest := nearest_words(commands, word):
+            advice = _("Did you mean {command}?", command=repr(nearest[0]))
         raise MoveError(f"{error}. {advice}") from None
     game.push(move)
     if end_on_board(game.board):
@@ -76,7 +80,6 @@ def _obey(game: TerminalGame, text: str) -> GameEnd | None:
 
 
 def _engine_turn(game: TerminalGame) -> GameEnd | None:
-    game.start_clock()
     mover = game.board.turn
     level = game.levels[mover]
     book = None
@@ -92,10 +95,8 @@ def _engine_turn(game: TerminalGame) -> GameEnd | None:
         raise MoveError(f"the engine found no move in {game.board.fen()}")
     if game.resigns(result):
         return end_by_giving_up(mover)
-    text = _(
-        "Aino plays {move}",
-        move=f"{move_number(game.board)} {shown_moves(game.board.san(result.best_move))}",
-    )
+    san = shown_moves(game.board.san(result.best_move))
+    text = _("Aino plays {move}", move=f"{move_number(game.board)} {san}")
     if game.settings.scores:
         text += f" ({opinion(result, mover)})"
     game.push(result.best_move)
@@ -137,19 +138,22 @@ def sit_down(game: TerminalGame) -> TerminalGame | None:
 
 def _choose(game: TerminalGame, but: tuple[str, ...] = ()) -> str:
     """Return what the player wants after a game; leaving the input is quitting."""
-    left_out = {*but} if game.human is not None else {*but, "takeback", "swap"}
-    left_out |= set() if game.board.move_stack else {"takeback", "annotate"}
-    choices = [choice for choice in _CHOICES if choice not in left_out]
-    initials = {choice[0] if choice != "annotate" else "n": choice for choice in choices}
-    prompt = ", ".join(f"{choice} ({letter})" for letter, choice in initials.items())
+    left_out = {*but}
+    if game.human is None:
+        left_out |= {"takeback", "swap"}
+    if not game.board.move_stack:
+        left_out |= {"takeback", "annotate"}
+    letters = {choice: letter for choice, letter in _CHOICES.items() if choice not in left_out}
+    prompt = ", ".join(f"{choice} ({letter})" for choice, letter in letters.items())
     while True:
         try:
             answer = game.asker(f"{prompt}: ").strip().lower()
         except (EOFError, KeyboardInterrupt):
             game.console.print()
             return "quit"
-        if answer in choices or answer in initials:
-            return initials.get(answer, answer)
+        for choice, letter in letters.items():
+            if answer in (choice, letter):
+                return choice
 
 
 def _annotate(game: TerminalGame, end: GameEnd, path: Path) -> str:

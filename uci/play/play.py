@@ -125,9 +125,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Play until the player leaves; whatever ends a game, it is saved if it has moves. Raises
     AinoErrors for bad arguments.
     """
-    options = options_from_flags(
-        arguments, EngineOptions(multi_pv=USUAL_LINES if arguments.web else 1)
-    )
+    lines = USUAL_LINES if arguments.web else 1
+    options = options_from_flags(arguments, EngineOptions(multi_pv=lines))
     # Behind UTF-16, which has NUL bytes, the games that are added in UTF-8 would be no text.
     if arguments.pgn:
         check_earlier(
@@ -160,23 +159,22 @@ def _play_here(
 
     with ready_engine(console, options, wait=False) as engine:
         if not engine.is_prepared:
-            refusal = later(
+            news = later(
                 "Aino is compiling for this machine. This happens only once. You can already move."
             )
-            say(console, _(refusal))
+            say(console, _(news))
         settings = TerminalSettings(
             style, arguments.pgn, setup.human is not None, arguments.scores, engine.options
         )
-        game: TerminalGame | None = TerminalGame(console, engine, setup, settings, ask_line)
-        assert game is not None
-        _complete_with_tab(lambda text: completions(game.board, text) if game is not None else [])
+        game = TerminalGame(console, engine, setup, settings, ask_line)
+        _complete_with_tab(lambda text: completions(game.board, text))
         say(console, _("The game will be saved in {path}", path=arguments.pgn or games_folder()))
         if arguments.load is not None:
             say(console, game.sides_text)
         # A closed terminal or SIGTERM leaves the game as Ctrl-C does.
         with handling_signals("SIGHUP SIGTERM", signal.default_int_handler):
-            while game is not None:
-                game = sit_down(game)
+            while (following := sit_down(game)) is not None:
+                game = following
 
 
 def _asks_first(arguments: argparse.Namespace) -> bool:
@@ -227,13 +225,14 @@ def _chosen(saved: Setup, arguments: argparse.Namespace, options: EngineOptions)
         levels = dict(saved.levels)
     else:
         levels = dict.fromkeys(chess.COLORS, level or DEFAULT_LEVEL)
-    sides = {"black": chess.BLACK, "none": None, "random": random.random() < 0.5}
-    human = sides.get(
-        arguments.side, chess.WHITE if arguments.side or saved.levels is None else saved.human
-    )
+    human = chess.WHITE if saved.levels is None else saved.human
+    if arguments.side is not None:
+        sides = {"white": chess.WHITE, "black": chess.BLACK, "random": random.random() < 0.5}
+        human = sides.get(arguments.side)
     if arguments.black_level:
         black = parse_level(arguments.black_level)  # reports a bad one
-        levels |= {chess.BLACK: black} if human is None else {}
+        if human is None:
+            levels[chess.BLACK] = black
     clock = saved.clock
     if arguments.clock:
         clock = GameClock(parse_time_control(arguments.clock))
@@ -257,27 +256,21 @@ def ask_choices(ask: Callable[[str], str], say: Callable[[str], None]) -> tuple[
     """Side, level and clock ("" for none) of a new game; Enter takes what stands in brackets.
     Raises EOFError.
     """
+
+    def answer(question: str, default: str, read: Callable[[str], str]) -> str:
+        while True:
+            try:
+                return read(ask(_(question, default=default)).strip().lower() or default)
+            except ConfigError as error:
+                say(str(error))
+
     say(levels_text())
-    question = _("Your side: white, black or random [{default}]: ", default=DEFAULT_SIDE)
-    side = _answer(ask, say, question, _side, DEFAULT_SIDE)
-    question = _("Aino's level [{default}]: ", default=DEFAULT_NAME)
-    level = _answer(ask, say, question, lambda text: parse_level(text).text, DEFAULT_NAME)
-    question = _("Clock, such as 10 or 5+3 [{default}]: ", default=NO_CLOCK)
-    return side, level, _answer(ask, say, question, _clock, NO_CLOCK)
-
-
-def _answer(
-    ask: Callable[[str], str],
-    say: Callable[[str], None],
-    question: str,
-    read: Callable[[str], str],
-    default: str,
-) -> str:
-    while True:
-        try:
-            return read(ask(question).strip().lower() or default)
-        except ConfigError as error:
-            say(str(error))
+    side = answer(later("Your side: white, black or random [{default}]: "), DEFAULT_SIDE, _side)
+    level = answer(
+        later("Aino's level [{default}]: "), DEFAULT_NAME, lambda text: parse_level(text).text
+    )
+    clock = answer(later("Clock, such as 10 or 5+3 [{default}]: "), NO_CLOCK, _clock)
+    return side, level, clock
 
 
 def _side(text: str) -> str:

@@ -29,13 +29,20 @@ _MOVES_FORM = later("a move          e4, Nf3, exd5, O-O or castle, e8=Q, or from
 
 @dataclass(frozen=True)
 class Command:
-    """`run(game, argument)` returns how the game ended, or None; `form` and `help` are its line in
-    the help.
+    """`run(game)`, or `run(game, argument)`, returns how the game ended, or None. Its line in the
+    help has its `form`, or else its word, and `help`.
     """
 
-    run: Callable[[TerminalGame, str], GameEnd | None]
-    form: str
+    run: Callable[..., GameEnd | None]
     help: str
+    form: str = ""
+    has_argument: bool = False
+
+    def obey(self, game: TerminalGame, argument: str) -> GameEnd | None:
+        """Do what a person has typed."""
+        if self.has_argument:
+            return self.run(game, argument)
+        return self.run(game)
 
 
 def typed_words() -> dict[str, Command]:
@@ -49,43 +56,38 @@ def typed_words() -> dict[str, Command]:
     return commands
 
 
-def _help(game: TerminalGame, argument: str) -> None:
+def _help(game: TerminalGame) -> None:
     commands = typed_words()
-    forms = dict[str, str]()  # by help; aliases add no line
+    words = dict[str, list[str]]()  # of the language, by help
     for word, command in commands.items():
         if word not in TYPED_COMMANDS:
-            forms[command.help] = (
-                f"{forms[command.help]}, {word}" if command.help in forms else word
-            )
-    lines = dict[str, None]()
-    for command in commands.values():
-        own_form = forms.get(command.help, command.form)
-        lines[f"{own_form:15} {_(command.help)}"] = None
+            words.setdefault(command.help, []).append(word)
+    lines = dict[str, None]()  # to which aliases add none
+    for word, command in commands.items():
+        form = ", ".join(words.get(command.help, [command.form or word]))
+        lines[f"{form:15} {_(command.help)}"] = None
     game.say("\n".join([_(_MOVES_FORM), *lines]))
 
 
-def _hint(game: TerminalGame, argument: str) -> None:
+def _hint(game: TerminalGame) -> None:
     result = game.search()
-    if result.best_move is not None:
-        score = f" ({opinion(result, game.board.turn)})" if game.settings.scores else ""
-        game.say(
-            _(
-                "Aino would play {move}",
-                move=f"{shown_moves(game.board.san(result.best_move))}{score}",
-            )
-        )
+    if result.best_move is None:
+        return
+    move = shown_moves(game.board.san(result.best_move))
+    if game.settings.scores:
+        move += f" ({opinion(result, game.board.turn)})"
+    game.say(_("Aino would play {move}", move=move))
 
 
-def _eval(game: TerminalGame, argument: str) -> None:
+def _eval(game: TerminalGame) -> None:
     result = game.search()
     if not result.infos:
         return
     evaluation = Evaluation.of_info(result.infos[0]).seen_by_white(game.board.turn)
     game.say(render_bar(evaluation, game.settings.style))
     game.say(_("White: {chances}", chances=evaluation.wdl_text))
-    game.say(
-        _("best line: {moves}", moves=shown_moves(game.board.variation_san(result.infos[0].pv)))
-    )
+    line = shown_moves(game.board.variation_san(result.infos[0].pv))
+    game.say(_("best line: {moves}", moves=line))
 
 
 def opinion(result: SearchResult, mover: chess.Color) -> str:
@@ -102,21 +104,22 @@ def opinion(result: SearchResult, mover: chess.Color) -> str:
     return evaluation.seen_by_white(mover).white_text
 
 
-def _scores(game: TerminalGame, argument: str) -> None:
+def _scores(game: TerminalGame) -> None:
     game.settings.scores = not game.settings.scores
-    game.say(
-        _("scores are on") if game.settings.scores else _("scores are off; eval still shows them")
-    )
+    if game.settings.scores:
+        game.say(_("scores are on"))
+    else:
+        game.say(_("scores are off; eval still shows them"))
 
 
-def _takeback(game: TerminalGame, argument: str) -> None:
+def _takeback(game: TerminalGame) -> None:
     if game.take_back():
         game.show()
     else:
         game.say(_("you have no move to take back"))
 
 
-def _draw(game: TerminalGame, argument: str) -> GameEnd | None:
+def _draw(game: TerminalGame) -> GameEnd | None:
     """Aino agrees when it thinks that it is not better, and not at the start of a game."""
     if game.board.ply() < DRAW_FROM_PLY:
         game.say(_(TOO_EARLY))
@@ -128,7 +131,7 @@ def _draw(game: TerminalGame, argument: str) -> GameEnd | None:
     return None
 
 
-def _resign(game: TerminalGame, argument: str) -> GameEnd | None:
+def _resign(game: TerminalGame) -> GameEnd | None:
     assert game.human is not None
     if game.confirms(_("Resign this game?")):
         return end_by_resigning(game.human)
@@ -145,66 +148,66 @@ def _level(game: TerminalGame, argument: str) -> None:
     game.say(_("level: {level}", level=_(game.level.text)) + change)
 
 
-def _clock(game: TerminalGame, argument: str) -> None:
+def _clock(game: TerminalGame) -> None:
     clock = game.clock
     if clock is None:
         game.say(_("This game has no clock. To play with one, start with --clock 5+3."))
         return
-    white, black = (clock_text(clock.left(side)) for side in (chess.WHITE, chess.BLACK))
+    white, black = clock_text(clock.left(chess.WHITE)), clock_text(clock.left(chess.BLACK))
     game.say(_("White {white}, Black {black}", white=white, black=black))
 
 
-def _moves(game: TerminalGame, argument: str) -> None:
+def _moves(game: TerminalGame) -> None:
     game.say(" ".join(sorted(shown_moves(game.board.san(move)) for move in game.board.legal_moves)))
 
 
-def _history(game: TerminalGame, argument: str) -> None:
-    game.say(
-        shown_moves(game.board.root().variation_san(game.board.move_stack)) or _("no moves yet")
-    )
+def _history(game: TerminalGame) -> None:
+    line = game.board.root().variation_san(game.board.move_stack)
+    game.say(shown_moves(line) or _("no moves yet"))
 
 
-def _flip(game: TerminalGame, argument: str) -> None:
+def _flip(game: TerminalGame) -> None:
     game.perspective = not game.perspective
     game.show()
 
 
-def _opening(game: TerminalGame, argument: str) -> None:
+def _opening(game: TerminalGame) -> None:
     game.say(opening_name(game.board) or _("Aino has no name for this opening"))
 
 
-def _quit(game: TerminalGame, argument: str) -> None:
+def _pgn(game: TerminalGame) -> None:
+    game.say(game_text(game.record()).rstrip())
+
+
+def _quit(game: TerminalGame) -> None:
     raise EOFError
 
 
 TYPED_COMMANDS: dict[str, Command] = {
-    "hint": Command(_hint, "hint", "show what Aino would play"),
-    "eval": Command(_eval, "eval", "show what Aino thinks of the position"),
-    "scores": Command(_scores, "scores", "show or hide what Aino thinks of its moves"),
-    "takeback": Command(_takeback, "takeback, undo", "undo your last move"),
-    "draw": Command(_draw, "draw", "offer a draw"),
-    "resign": Command(_resign, "resign", "resign; asks first"),
+    "hint": Command(_hint, "show what Aino would play"),
+    "eval": Command(_eval, "show what Aino thinks of the position"),
+    "scores": Command(_scores, "show or hide what Aino thinks of its moves"),
+    "takeback": Command(_takeback, "undo your last move", "takeback, undo"),
+    "draw": Command(_draw, "offer a draw"),
+    "resign": Command(_resign, "resign; asks first"),
     "level": Command(
         _level,
-        "level [LEVEL]",
         "set the level: easy, medium, hard, elo 1500, people 1400, time 2, nodes 500, full",
+        "level [LEVEL]",
+        has_argument=True,
     ),
-    "easy": Command(lambda game, _: _level(game, "easy"), "easy, hard", "change Aino's level"),
-    "hard": Command(lambda game, _: _level(game, "hard"), "easy, hard", "change Aino's level"),
-    "clock": Command(_clock, "clock", "time left"),
-    "moves": Command(_moves, "moves", "list all legal moves"),
-    "history": Command(_history, "history", "list the moves played so far"),
-    "board": Command(lambda game, _: game.show(), "board", "show the board again"),
-    "flip": Command(_flip, "flip", "turn the board around"),
-    "opening": Command(_opening, "opening", "show the opening's name"),
-    "fen": Command(lambda game, _: game.say(game.board.fen()), "fen", "show the position as FEN"),
-    "pgn": Command(
-        lambda game, _: game.say(game_text(game.record()).rstrip()),
-        "pgn",
-        "show the game so far as PGN",
-    ),
-    "help": Command(_help, "help", "this list"),
-    "quit": Command(_quit, "quit, exit", "save the game and leave (also Ctrl-D, Ctrl-C)"),
+    "easy": Command(lambda game: _level(game, "easy"), "change Aino's level", "easy, hard"),
+    "hard": Command(lambda game: _level(game, "hard"), "change Aino's level", "easy, hard"),
+    "clock": Command(_clock, "time left"),
+    "moves": Command(_moves, "list all legal moves"),
+    "history": Command(_history, "list the moves played so far"),
+    "board": Command(TerminalGame.show, "show the board again"),
+    "flip": Command(_flip, "turn the board around"),
+    "opening": Command(_opening, "show the opening's name"),
+    "fen": Command(lambda game: game.say(game.board.fen()), "show the position as FEN"),
+    "pgn": Command(_pgn, "show the game so far as PGN"),
+    "help": Command(_help, "this list", "help"),
+    "quit": Command(_quit, "save the game and leave (also Ctrl-D, Ctrl-C)", "quit, exit"),
 }
 TYPED_COMMANDS |= {
     "undo": TYPED_COMMANDS["takeback"],

@@ -106,7 +106,9 @@ class Answer:
         return result
 
     def _result_lines(self, result: SearchResult) -> list[str]:
-        lines = [] if list(result.infos) == list(self._said) else self._info_lines(result.infos)
+        lines = list[str]()
+        if list(result.infos) != list(self._said):
+            lines = self._info_lines(result.infos)
         if not result.infos:
             lines = [NOTHING_SEARCHED, "info string move from the opening book"]
         if self.options.verbose_move_stats:
@@ -159,8 +161,10 @@ def _move_line(child: RootMove, board: chess.Board) -> str:
     if child.visits:
         values = _values(child.q, child.draw, child.moves_left)
         seen = f"(V: {child.v:7.4f})"
-    proven = "" if child.mate is None else " (T)"
-    return f"{head} {values} (Q: {child.q:8.5f}) (U: {child.u:6.5f}) (S: {child.s:8.5f}) {seen}{proven}"
+    line = f"{head} {values} (Q: {child.q:8.5f}) (U: {child.u:6.5f}) (S: {child.s:8.5f}) {seen}"
+    if child.mate is not None:
+        line += " (T)"
+    return line
 
 
 def _node_line(root: RootPosition, children: Sequence[RootMove]) -> str:
@@ -170,8 +174,8 @@ def _node_line(root: RootPosition, children: Sequence[RootMove]) -> str:
 
 
 def _head(name: str, number: str, visits: int, prior: float) -> str:
-    percent = f"{100 * prior:5.1f}" if prior >= 0.99995 else f"{100 * prior:5.2f}"
-    return f"info string {name:<5} ({number}) N: {visits:7} (+ 0) (P: {percent}%)"
+    decimals = 1 if prior >= 0.99995 else 2
+    return f"info string {name:<5} ({number}) N: {visits:7} (+ 0) (P: {100 * prior:5.{decimals}f}%)"
 
 
 def _values(win_minus_loss: float, draw: float, moves_left: float) -> str:

@@ -58,8 +58,10 @@ def tell_perft(writer: Writer, board: chess.Board, depth: int, job: SearchJob[An
     """Write the count below each move as other engines do; return the last lines."""
     if depth > MAX_PERFT_DEPTH:
         return [info_string(f"go perft: bad depth {depth}, expected 0 to {MAX_PERFT_DEPTH}")]
-    total = 0 if depth else 1
-    for move in sorted(board.legal_moves, key=chess.Move.uci) if depth else ():
+    if depth == 0:
+        return ["", "Nodes searched: 1"]
+    total = 0
+    for move in sorted(board.legal_moves, key=chess.Move.uci):
         count = _count(board_after(board, move), depth - 1, job)
         if job.stopped:
             return [info_string("perft stopped")]

@@ -14,7 +14,9 @@ def fallback_answer(board: chess.Board, searchmoves: Sequence[chess.Move] = ()) 
     """Return the answer to a `go` that failed: a move without a search, of `searchmoves` where there are any."""
     moves = list(searchmoves or board.legal_moves)
     move = fallback_move(board.copy(stack=False), moves)
-    return f"bestmove {board.uci(move)}" if move else NO_MOVE
+    if move is None:
+        return NO_MOVE
+    return f"bestmove {board.uci(move)}"
 
 
 def fallback_move(board: chess.Board, moves: list[chess.Move]) -> chess.Move | None:

@@ -83,12 +83,10 @@ def read_move(board: chess.Board, text: str) -> chess.Move:
     Castling may be written as e1g1, e1h1 or O-O, in standard chess and in Chess960.
     """
     with suppress(ValueError):
-        is_castling = text[1:2] == "-"
-        move = (
-            board.parse_san(text.upper().replace("0", "O"))
-            if is_castling
-            else board.parse_uci(text.lower())
-        )
+        if text[1:2] == "-":  # castling
+            move = board.parse_san(text.upper().replace("0", "O"))
+        else:
+            move = board.parse_uci(text.lower())
         if move:
             return move
     raise MoveError(f"illegal move {text!r} in {board.fen()}")

@@ -46,13 +46,10 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_flags(parser)
     parser.usage = "aino [uci] [options]"
-    place = default_config()
-    config_note = (
-        f"Without --config the options are read from {place}, if it exists.\n"
-        if place is not None
-        else ""
-    )
-    parser.epilog = config_note + EXAMPLES
+    parser.epilog = EXAMPLES
+    if place := default_config():
+        note = f"Without --config the options are read from {place}, if it exists.\n"
+        parser.epilog = note + EXAMPLES
 
 
 def run(arguments: argparse.Namespace) -> NoReturn:
@@ -64,7 +61,7 @@ def run(arguments: argparse.Namespace) -> NoReturn:
     writer = Writer(_own_stdout())
     base = EngineOptions()
     place = default_config()
-    if arguments.config is None and place is not None and place.is_file():
+    if arguments.config is None and place and place.is_file():
         try:
             base = load_toml(place)
         except ConfigError as error:  # A GUI does not show stderr.
@@ -113,7 +110,7 @@ def default_config() -> Path | None:
     settings, if any.
     """
     folder = user_folder("config")
-    return None if folder is None else folder / "aino" / "aino.toml"
+    return folder and folder / "aino" / "aino.toml"
 
 
 def read_lines(stream: BinaryIO) -> Iterator[str]:
@@ -150,7 +147,9 @@ class CommandsAhead:
 
     def _read(self, stream: BinaryIO) -> None:
         for line in chain(read_lines(stream), [None]):
-            word = "quit" if line is None else line.strip()
+            word = "quit"
+            if line is not None:
+                word = line.strip()
             if word in ("quit", "stop"):
                 self._session.stop()
             if word == "quit" and time.perf_counter() - self._taken_s > TOGETHER_S:

@@ -92,7 +92,7 @@ class Session:
             pass  # Ctrl-C in a terminal is quit
         finally:
             self._close()
-        return 1 if self.refusal else 0
+        return int(bool(self.refusal))
 
     def handle(self, line: str) -> bool:
         """Handle one line. Return False for `quit` and a `refusal`.
@@ -166,9 +166,8 @@ class Session:
         name, value = words.parse_setoption(text)
         option = find_option(name)
         if option is None:
-            self.writer.info(
-                f"unknown option: {name}{did_you_mean([option.name for option in OPTIONS], name)}"
-            )
+            guess = did_you_mean([option.name for option in OPTIONS], name)
+            self.writer.info(f"unknown option: {name}{guess}")
         elif option.type == "button":
             self._forgets = True
         elif value is None and option.type != "string":
@@ -181,7 +180,9 @@ class Session:
             if option.field == "play_like":
                 value, rating = words.rating_in(value)
             options = set_option(self.options, name, value)
-            self.options = set_option(options, "UCI_Elo", rating) if rating else options
+            if rating:
+                options = set_option(options, "UCI_Elo", rating)
+            self.options = options
             if option.field == "log_file":
                 self._open_log()
             elif option.field == "chess960" and self._position_keeper is not None:

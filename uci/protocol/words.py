@@ -12,6 +12,7 @@ import os
 import re
 import threading
 import time
+from collections import deque
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,15 +82,18 @@ def line_text(line: str) -> str:
     """Return a line of which bytes that are not UTF-8, as `os.fsdecode` has them, are
     Windows-1252.
     """
-    return line if line.isascii() else decode_line(os.fsencode(line))
+    if line.isascii():
+        return line
+    return decode_line(os.fsencode(line))
 
 
 def file_name(value: str) -> str:
     """Return an option's value as the system has it: bytes that are not UTF-8 are the name of a
     file, or of one in a list, that exists; else they are text as in `line_text`.
     """
-    exists = any(map(os.path.lexists, value.split(os.pathsep)))
-    return value if exists else line_text(value)
+    if any(map(os.path.lexists, value.split(os.pathsep))):
+        return value
+    return line_text(value)
 
 
 def split_command(line: str, commands: Container[str]) -> tuple[str, str]:
@@ -100,7 +104,7 @@ def split_command(line: str, commands: Container[str]) -> tuple[str, str]:
     while rest:
         # Splits at any white space, because some programs send tabs.
         word, *after = rest.split(maxsplit=1)
-        rest = after[0] if after else ""
+        rest = "".join(after)
         if word in commands:
             return word, rest
     return "", ""
@@ -110,8 +114,10 @@ def rating_in(value: str) -> tuple[str, str]:
     """Split a value of PlayLike that has a rating, as `people 1400` of `aino play`: `people` and
     `1400`; without one the rating is "".
     """
-    match = _WITH_RATING.fullmatch(value)
-    return (match[1], match[2]) if match else (value, "")
+    level = _WITH_RATING.fullmatch(value)
+    if level is None:
+        return value, ""
+    return level[1], level[2]
 
 
 def parse_setoption(text: str) -> tuple[str, str | None]:
@@ -127,8 +133,8 @@ def parse_setoption(text: str) -> tuple[str, str | None]:
         return " ".join(words[1:]), None
     split = words.index("value", 2)
     # The value keeps its inner spaces: it may be a path.
-    value = text.split(maxsplit=split + 1)[split + 1 :]
-    return " ".join(words[1:split]), _QUOTED.sub(r"\1", value[0].strip()) if value else ""
+    value = "".join(text.split(maxsplit=split + 1)[split + 1 :]).strip()
+    return " ".join(words[1:split]), _QUOTED.sub(r"\1", value)
 
 
 def parse_position_command(text: str) -> PositionCommand:
@@ -136,7 +142,7 @@ def parse_position_command(text: str) -> PositionCommand:
     neither.
     """
     words = text.replace('"', " ").split()  # around a FEN
-    split = words.index("moves") if "moves" in words else len(words)
+    split = (*words, "moves").index("moves")
     head = words[:split]
     moves = tuple(words[split + 1 :])
     if head == ["startpos"]:
@@ -153,27 +159,20 @@ def parse_go(text: str) -> GoCommand:
     infinite.
     """
     command = GoCommand()
-    words = text.split()
-    position = 0
-    while position < len(words):
-        word = words[position]
-        position += 1
+    words = deque(text.split())
+    while words:
+        word = words.popleft()
         if word in _NUMBERS:
-            position += _take_number(command, word, words[position : position + 1])
+            _take_number(command, word, words)
         elif word == "infinite":
             command.infinite = True
         elif word == "ponder":
             command.ponder = True
         elif word == "searchmoves":
-            end = position
-            while (
-                end < len(words)
-                and words[end] not in _NUMBERS
-                and words[end] not in ("infinite", "ponder")
-            ):
-                end += 1
-            command.searchmoves = tuple(words[position:end]) or None
-            position = end
+            moves = []
+            while words and words[0] not in (*_NUMBERS, "infinite", "ponder"):
+                moves.append(words.popleft())
+            command.searchmoves = tuple(moves) or None
         else:
             command.problems.append(f"go: unknown word {word!r}")
     command.perft = command.numbers.pop("perft", None)
@@ -203,18 +202,19 @@ def _without_zeros(numbers: dict[str, int], infinite: bool) -> dict[str, int]:
     return limits
 
 
-def _take_number(command: GoCommand, word: str, following: list[str]) -> int:
-    """Read the number after `word` into `command`. Return how many words it used."""
-    try:
-        value = math.ceil(float(following[0])) if "." in following[0] else int(following[0])
-    except IndexError:
+def _take_number(command: GoCommand, word: str, following: deque[str]) -> None:
+    """Take the number after `word` from what follows, into `command`."""
+    if not following:
         command.problems.append(f"go: {word} without a number")
-        return 0
+        return
+    number = following[0]
+    try:
+        value = math.ceil(float(number)) if "." in number else int(number)
+        command.numbers[_NUMBERS[word]] = max(-_INT64_MAX, min(value, _INT64_MAX))
     except (ValueError, OverflowError):
-        command.problems.append(f"go: {word} wants a number, got {following[0]!r}")
-        return 0 if following[0] in _NUMBERS else 1
-    command.numbers[_NUMBERS[word]] = max(-_INT64_MAX, min(value, _INT64_MAX))
-    return 1
+        command.problems.append(f"go: {word} wants a number, got {number!r}")
+    if number not in _NUMBERS:
+        following.popleft()
 
 
 # ---- to the GUI ----------------------------------------------------------------------------------
@@ -224,18 +224,17 @@ def format_info(info: SearchInfo, board: chess.Board, show_wdl: bool = False) ->
     """One `info` line with score and principal variation. `board`, the searched position, sets
     castling notation.
     """
-    score = f"cp {info.score_cp}" if info.score_mate is None else f"mate {info.score_mate}"
-    parts = [
-        f"info depth {info.depth} seldepth {info.seldepth} multipv {info.multipv} score {score}"
-    ]
+    score = f"cp {info.score_cp}"
+    if info.score_mate is not None:
+        score = f"mate {info.score_mate}"
+    line = f"info depth {info.depth} seldepth {info.seldepth} multipv {info.multipv} score {score}"
     if show_wdl:
-        parts.append("wdl {} {} {}".format(*info.wdl))
-    parts.append(
-        f"nodes {info.nodes} nps {info.nps} hashfull {info.hashfull} tbhits {info.tbhits} time {info.time_ms}"
-    )
+        line += " wdl {} {} {}".format(*info.wdl)
+    line += f" nodes {info.nodes} nps {info.nps} hashfull {info.hashfull} tbhits {info.tbhits}"
+    line += f" time {info.time_ms}"
     if info.pv:
-        parts.append("pv " + " ".join(format_moves(info.pv, board)))
-    return " ".join(parts)
+        line += f" pv {' '.join(format_moves(info.pv, board))}"
+    return line
 
 
 def format_current_move(info: SearchInfo, board: chess.Board) -> str:
@@ -308,7 +307,9 @@ class Writer:
             lambda stream: re.match(rb"\d\d:\d\d:\d\d [<>]", stream.read(10)),
             "a log of Aino's",
         )
-        log = file.open("a", encoding="utf-8", errors="replace", buffering=1) if path else None
+        log: TextIO | None = None
+        if path:
+            log = file.open("a", encoding="utf-8", errors="replace", buffering=1)
         with self._log_lock:
             if self._log is not None:
                 self._log.close()

@@ -45,10 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run `info` or `convert`. Raises NetFileError, ConfigError."""
-    path = chosen_path(arguments.file, "default" if arguments.action == "info" else "default_tower")
     if arguments.action == "info":
-        _print_info(path, arguments.json)
+        _print_info(chosen_path(arguments.file, "default"), arguments.json)
         return 0
+    path = chosen_path(arguments.file, "default_tower")
     target = arguments.target
     check_output(target, [path], target.suffix)
     if target.suffix == ONNX:
@@ -75,9 +75,8 @@ def _print_info(path: Path, as_json: bool) -> None:
     print(f"{'tensors':14}{info['tensors']}, {info['parameters']:,} parameters")
     for part in ("provenance", "card"):
         for key, value in info[part].items():
-            print(
-                f"{part + ' ' + key:32}{value if isinstance(value, str | int | float) else json.dumps(value)}"
-            )
+            text = value if isinstance(value, str | int | float) else json.dumps(value)
+            print(f"{f'{part} {key}':32}{text}")
 
 
 def _info(path: Path) -> dict[str, Any]:

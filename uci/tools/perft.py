@@ -61,15 +61,17 @@ def run(arguments: argparse.Namespace) -> int:
     start = time.perf_counter()
     reference = count_with_python_chess(board, depth)
     _print_count("python-chess", reference, time.perf_counter() - start)
-    return 0 if reference == total else 1
+    return int(reference != total)
 
 
 def count_with_python_chess(board: chess.Board, depth: int) -> int:
     """Perft by python-chess. Like Aino's perft, it counts the moves of the last ply without making
     them.
     """
-    if depth <= 1:
-        return board.legal_moves.count() if depth else 1
+    if depth == 0:
+        return 1
+    if depth == 1:
+        return board.legal_moves.count()
     total = 0
     for move in board.legal_moves:
         board.push(move)
@@ -79,5 +81,7 @@ def count_with_python_chess(board: chess.Board, depth: int) -> int:
 
 
 def _print_count(name: str, total: int, seconds: float) -> None:
-    speed = f", {total / seconds:,.0f} nodes/s" if seconds > 0 else ""
-    print(f"{name}: {total} nodes in {seconds:.3f} s{speed}")
+    line = f"{name}: {total} nodes in {seconds:.3f} s"
+    if seconds > 0:
+        line += f", {total / seconds:,.0f} nodes/s"
+    print(line)
