@@ -21,12 +21,11 @@ def english():
 def pytest_pyfunc_call(pyfuncitem):
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
-    given = {
-        name: pyfuncitem.funcargs[name] for name in inspect.signature(pyfuncitem.obj).parameters
-    }
+    names = inspect.signature(pyfuncitem.obj).parameters
+    test = pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names})
     visit = pyfuncitem.funcargs.get("visit")
     run = visit.loop.run if visit else asyncio.run
-    run(pyfuncitem.obj(**given))
+    run(test)
     return True
 
 
@@ -50,6 +49,11 @@ def visit(request, tmp_path):
 def tab(visit):
     """The visit's first tab."""
     return visit.loop.run(visit.tab())
+
+
+@pytest.fixture
+def no_shipped_puzzles(monkeypatch):
+    monkeypatch.setattr("uci.library.puzzle_stock.read_set", lambda: iter(()))
 
 
 @pytest.fixture

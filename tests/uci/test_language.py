@@ -5,6 +5,7 @@ left over.
 import argparse
 import ast
 import importlib
+import itertools
 import pickle
 import re
 import shutil
@@ -41,60 +42,58 @@ _STRING = r'"((?:[^"\\]|\\.)*)"'
 
 def marked():
     """The sentences that are marked in the sources, and those that are put together from few words."""
-    found = {command.help for command in TYPED_COMMANDS.values()} | help_of_play()
-    found |= {
-        one.name.lower().replace("_", " ")
-        for one in chess.Termination
-        if not one.name.startswith("VARIANT")
-    }
-    found |= {
-        f"{side} {name}".strip()
-        for side in ("", "white", "black")
-        for name in chess.PIECE_NAMES[1:]
-    }
+    sentences = {command.help for command in TYPED_COMMANDS.values()} | help_of_play()
+    endings = (ending.name.lower().replace("_", " ") for ending in chess.Termination)
+    sentences |= {ending for ending in endings if not ending.startswith("variant")}
+    sides = ("", "white ", "black ")
+    sentences |= {side + piece for side in sides for piece in chess.PIECE_NAMES[1:]}
     # The players, kinds of lines, and what argparse says.
-    found |= {"You", "White", "Black", "Better:", "Variation:", "usage: "}
-    found |= {f"command\4{name}" for name in TYPED_COMMANDS if name != "?"}
-    found |= {f"subject\4{name}" for name in (*ON_SQUARE[1:], *ONE_PIECE[1:])}
-    found |= {f"of\4{name}" for name in ON_SQUARE[1:]} | {"this language\4English"}
+    sentences |= {"You", "White", "Black", "Better:", "Variation:", "usage: "}
+    sentences |= {f"command\4{name}" for name in TYPED_COMMANDS if name != "?"}
+    sentences |= {f"subject\4{name}" for name in (*ON_SQUARE[1:], *ONE_PIECE[1:])}
+    sentences |= {f"of\4{name}" for name in ON_SQUARE[1:]} | {"this language\4English"}
     for path in (ROOT / "uci").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call):
                 continue
             mark = getattr(node.func, "id", "")
-            texts = [one.value for one in node.args if isinstance(one, ast.Constant)]
+            texts = [word.value for word in node.args if isinstance(word, ast.Constant)]
             if mark == "_" and len(texts) == 2:
-                found.add(f"{texts[1]}\4{texts[0]}")
+                sentences.add(f"{texts[1]}\4{texts[0]}")
             elif mark in ("_", "later", "several"):
-                found |= set(texts) - {"subject", "of", "command"}
+                sentences |= set(texts) - {"subject", "of", "command"}
     for folder in ("uci/pages/templates", "engine/pages/templates"):
         for path in (ROOT / folder).iterdir():
-            text = path.read_text(encoding="utf-8")
+            page = path.read_text(encoding="utf-8")
             mark = r"\b(?:t|_|several)\((?:is_black \? )?" + _STRING + rf"(?:(?:, | : ){_STRING})?"
-            texts = [one for pair in re.findall(mark, text) for one in pair if one]
-            found |= {ast.literal_eval(f'"{one}"') for one in texts}
-    return found
+            texts = filter(None, itertools.chain.from_iterable(re.findall(mark, page)))
+            sentences.update(map(unescaped, texts))
+    return sentences
+
+
+def unescaped(text):
+    """The text that stands between quotes in a source."""
+    return ast.literal_eval(f'"{text}"')
 
 
 def help_of_play():
     """What the help of the one command says that speaks other languages."""
-    name, told = SUBCOMMANDS["play"]
-    parser = make_parser("aino", "play", told, importlib.import_module(name), is_brief=True)
-    shown = {action.help for action in parser._actions}
-    shown |= {group.title for group in parser._action_groups}
-    shown |= {told, parser.usage, parser.epilog}
-    return shown - {None, "", argparse.SUPPRESS, "positional arguments"}
+    name, summary = SUBCOMMANDS["play"]
+    parser = make_parser("aino", "play", summary, importlib.import_module(name), is_brief=True)
+    sentences = {action.help for action in parser._actions}
+    sentences |= {group.title for group in parser._action_groups}
+    sentences |= {summary, parser.usage, parser.epilog}
+    return sentences - {None, "", argparse.SUPPRESS, "positional arguments"}
 
 
 def catalogue_of(code):
     """The sentences of a catalogue, with those for many as names of their own, and their
     translations.
     """
-    return {
-        one: text.split("\0")
-        for name, text in catalogues.sentences_of(code)
-        for one in name.split("\0")
-    }
+    catalogue = {}
+    for forms, translation in catalogues.sentences_of(code):
+        catalogue |= dict.fromkeys(forms.split("\0"), translation.split("\0"))
+    return catalogue
 
 
 @pytest.mark.parametrize("code", OTHERS)
@@ -102,33 +101,28 @@ def test_a_catalogue_has_the_sentences_that_are_shown(code):
     catalogue = catalogue_of(code)
     messages = {name for name in catalogue if name.startswith("engine\4")}
     assert set(catalogue) - messages == marked()
-    paths = (path for folder in ("engine", "uci/loading") for path in (ROOT / folder).rglob("*.py"))
+    paths = [*(ROOT / "engine").rglob("*.py"), *(ROOT / "uci/loading").rglob("*.py")]
     sources = "".join(path.read_text(encoding="utf-8") for path in paths)
-    words = {
-        word
-        for name in messages
-        for word in re.findall(r"\b[a-z]+\b(?!\})", name.partition("\4")[2])
-    }
+    english = " ".join(name.partition("\4")[2] for name in messages)
+    words = set(re.findall(r"\b[a-z]+\b(?!\})", english))
     assert not [word for word in words if word.rstrip("s") not in sources]
-    assert not [name for name, texts in catalogue.items() if not all(texts)]
     for name, texts in catalogue.items():
-        for text in texts if name else ():
-            assert set(re.findall(r"\{.*?\}|%\(\w+\)s", name)) == set(
-                re.findall(r"\{.*?\}|%\(\w+\)s", text)
-            ), name
+        assert all(texts), name
+        for text in texts:
+            assert values_in(text) == values_in(name), name
+
+
+def values_in(text):
+    return set(re.findall(r"\{.*?\}|%\(\w+\)s", text))
 
 
 @pytest.mark.parametrize("code", OTHERS)
 def test_the_compiled_catalogue_is_the_text(code):
     """Made by `msgfmt --no-hash -o aino.mo aino.po` in the folder of each."""
     source = (FOLDER / code / "LC_MESSAGES/aino.po").read_text(encoding="utf-8").replace('"\n"', "")
-    _header, *texts = (
-        ast.literal_eval(f'"{one}"') for one in re.findall(rf"^msgstr\S* {_STRING}", source, re.M)
-    )
-    compiled = [
-        text for _name, forms in catalogues.sentences_of(code) for text in forms.split("\0")
-    ]
-    assert sorted(texts) == sorted(compiled)
+    _header, *texts = map(unescaped, re.findall(rf"^msgstr\S* {_STRING}", source, re.M))
+    compiled = "\0".join(translation for _name, translation in catalogues.sentences_of(code))
+    assert sorted(texts) == sorted(compiled.split("\0"))
 
 
 def test_a_folder_with_a_catalogue_is_a_language(tmp_path, monkeypatch):
@@ -187,16 +181,13 @@ def test_whatever_is_put_into_a_sentence_fits_the_word_before_it(code):
     names = ["Anand – Ivantchouk", "iberia.pgn", "el.pgn", "Élodie", "hou.pgn", "orlando"]
     values = dict.fromkeys(NOUNS, nouns) | dict.fromkeys(NAMES, names)
     assert len(nouns) > 40
+    seam = re.compile(SEAMS[code])
     for name, texts in catalogue.items():
-        for before, value in (
-            re.findall(r"([^{}]*)\{(\w+)[^}]*\}", "\n".join(texts)) if name else ()
-        ):
+        for before, value in re.findall(r"([^{}]*)\{(\w+)[^}]*\}", "\n".join(texts)):
             assert value in values or value in OTHER_VALUES, name
-            for one in values.get(value, ()):
-                seam = re.compile(SEAMS[code]).search(
-                    before + one, max(0, len(before) - 12), len(before) + 6
-                )
-                assert not seam, before + one
+            for word in values.get(value, ()):
+                begin, end = max(0, len(before) - 12), len(before) + 6
+                assert not seam.search(before + word, begin, end), before + word
 
 
 @pytest.mark.parametrize("code", OTHERS)
@@ -246,19 +237,16 @@ def refused(fen):
 def test_messages_of_the_engine_are_understood():
     """A board in German refused a FEN in English."""
     speak("de")
-    found = refused("4k3/4R3/8/8/8/8/8/4K3 w")
-    assert translated(found) == (
+    refusal = refused("4k3/4R3/8/8/8/8/8/4K3 w")
+    assert translated(refusal) == (
         "FEN '4k3/4R3/8/8/8/8/8/4K3 w': Zugrecht: Der König von Schwarz steht im Schach, und Schwarz ist nicht am Zug"
     )
     (fault,) = next(read_games("1. e4 e5 2. Ke3 *")).faults
     assert translated(str(fault)).startswith("1:13: 'Ke3': unerlaubter Zug in rnbq")
     assert translated("another {text}") == "another {text}"
     speak("en")
-    assert translated(found) == found
-    assert (
-        found
-        == "FEN '4k3/4R3/8/8/8/8/8/4K3 w': side: Black's king is attacked and it is not Black's move"
-    )
+    assert translated(refusal) == refusal
+    assert refusal.endswith(": side: Black's king is attacked and it is not Black's move")
 
 
 @given(st.text(max_size=30), st.sampled_from(OTHERS))
@@ -266,19 +254,16 @@ def test_messages_of_the_engine_are_understood():
 def test_every_refused_text_is_quoted_whole_in_any_language(text, code):
     """A text was cut where a part of it looked like the sentence around it."""
     speak("en")
-    found = refused(f"{text}/x w")
+    refusal = refused(f"{text}/x w")
     speak(code)
-    assert repr(f"{text}/x w") in translated(found)
+    assert repr(f"{text}/x w") in translated(refusal)
 
 
 def test_messages_keep_their_parts_between_processes():
-    error = pickle.loads(
-        pickle.dumps(
-            DataError(message("{letter}, but there is no rook to castle with", letter="'K'"))
-        )
-    )
+    error = DataError(message("{letter}, but there is no rook to castle with", letter="'K'"))
     speak("de")
-    assert translated(str(error)) == "'K', aber es gibt keinen Turm dafür"
+    text = str(pickle.loads(pickle.dumps(error)))
+    assert translated(text) == "'K', aber es gibt keinen Turm dafür"
 
 
 @pytest.mark.parametrize(
@@ -321,10 +306,7 @@ def test_a_terminal_takes_commands_in_its_language(code, word, meant):
 )
 def test_sentences_are_what_people_say(code, english, shown):
     speak(code)
-    values = {"move": "c4", "comment": "bon", "deed": "gut"}
-    assert (
-        _(english, **{name: values[name] for name in values if f"{{{name}}}" in english}) == shown
-    )
+    assert _(english, move="c4", comment="bon", deed="gut") == shown
 
 
 def test_a_page_gets_the_catalogue_of_its_language():

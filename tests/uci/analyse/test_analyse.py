@@ -81,8 +81,8 @@ def test_json_is_one_object_a_line_and_a_bad_one_does_not_end_a_batch(first, cap
     assert main(["analyse", "-", "--json", *FAST, "--multi-pv", "2"]) == 1
     output = capsys.readouterr()
     assert output.err == ""
-    found = [json.loads(line) for line in output.out.splitlines()]
-    mate, over = (one for one in found if "fen" in one)
+    answers = list(map(json.loads, output.out.splitlines()))
+    mate, over = (answer for answer in answers if "fen" in answer)
     assert mate["fen"] == MATE_NEXT
     assert over["fen"] == MATED
     assert [line["rank"] for line in mate["lines"]] == [1, 2]
@@ -95,11 +95,11 @@ def test_json_is_one_object_a_line_and_a_bad_one_does_not_end_a_batch(first, cap
     assert over["best_move"] is None
     assert over["lines"] == []
     assert over["side_to_move"] == "black"
-    bad = [one for one in found if "fen" not in one]
+    refusals = [answer for answer in answers if "fen" not in answer]
     begin = len(first.splitlines())
-    assert [one["line"] for one in bad] == [1] * begin + [begin + 4, begin + 6]
-    assert all(set(one) == {"line", "error"} and one["error"] for one in bad)
-    assert "3 ranks" in bad[-2]["error"]
+    assert [refusal["line"] for refusal in refusals] == [1] * begin + [begin + 4, begin + 6]
+    assert all(set(refusal) == {"line", "error"} and refusal["error"] for refusal in refusals)
+    assert "3 ranks" in refusals[-2]["error"]
 
 
 def test_bad_line_of_a_batch_for_people_is_told_beside_the_others(capsys, monkeypatch):

@@ -12,6 +12,7 @@ from engine.options import EngineOptions
 from engine.search.limits import Limits
 from engine.search.result import RootMove, SearchInfo, SearchResult
 from tests.protocol.fake_engine import FakeEngine
+from uci.annotate.game_page import game_section
 from uci.annotate.review import review_game
 
 # Réti against Tartakower, Vienna 1910: 8...Nxe4 loses to a queen sacrifice and mate.
@@ -103,8 +104,12 @@ def review(game, engine):
     return review_game(engine, game, Limits(nodes=1), people=people)
 
 
-def steps_of(page):
-    """What the script of a page shows, a position each."""
-    found = re.search(r'class="steps">(.*?)</script>', page, re.S)
-    assert found is not None
-    return list(json.loads(found[1]))
+def section_of(reviewed):
+    """The part of a page about a reviewed game."""
+    return game_section(reviewed, 1, "")[1]
+
+
+def steps_of(reviewed):
+    """What the script of its page shows of a reviewed game, a position each."""
+    script = re.search(r'class="steps">(.*?)</script>', section_of(reviewed), re.S)
+    return json.loads(script[1])

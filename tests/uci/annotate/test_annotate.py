@@ -2,7 +2,6 @@
 numbers.
 """
 
-import json
 import random
 import re
 from dataclasses import replace
@@ -10,6 +9,7 @@ from dataclasses import replace
 import chess.pgn
 import pytest
 
+from engine.board import notation
 from engine.search.limits import Limits
 from tests.boards import board_after
 from tests.uci.annotate.scripted_reviews import (
@@ -22,17 +22,11 @@ from tests.uci.annotate.scripted_reviews import (
     read,
     review,
     script_for,
+    section_of,
     steps_of,
     valued,
 )
-from uci.annotate.accuracy import (
-    game_accuracy,
-    phases,
-    rated_moves,
-    rating_played,
-    win_percent,
-    winning_cp,
-)
+from uci.annotate.accuracy import game_accuracy, phases, rated_moves, rating_played
 from uci.annotate.comments import add_comments, move_comment, turning_sentence
 from uci.annotate.game_page import game_section, render_game_page
 from uci.annotate.move_marks import (
@@ -84,18 +78,6 @@ def test_a_move_that_allows_a_mate_is_no_inaccuracy(best, mark):
     assert mark_of(best, best, allows_mate=True) is mark
 
 
-def test_an_advantage_counts_less_among_people():
-    assert [winning_chances(expected) for expected in (0.0, 0.5, 1.0)] == [0.0, 0.5, 1.0]
-    assert 0.6 < winning_chances(0.7) < 0.7
-    assert winning_chances(0.3) == pytest.approx(1 - winning_chances(0.7))
-
-
-def test_scores_turn_into_chances_as_on_lichess():
-    assert (win_percent(0), win_percent(100)) == pytest.approx((50.0, 59.1), abs=0.05)
-    scores = [-1000, -999, -50, 0, 300, 1000]
-    assert [winning_cp(win_percent(score) / 100) for score in scores] == scores
-
-
 # White's scores of a game, and what Lichess's code makes of them: White's and Black's accuracy where
 # White moved first, and where Black did. https://github.com/lichess-org/lila,
 # modules/analyse/src/main/AccuracyPercent.scala
@@ -113,12 +95,12 @@ OF_LICHESS = {
 
 @pytest.mark.parametrize(("scores", "accuracies"), OF_LICHESS.items(), ids=[2, 15, 40, 85])
 def test_accuracy_is_that_of_lichess(scores, accuracies):
-    of_white_first, of_black_first = accuracies
-    scores_cp = [float(score) for score in scores.split()]
-    moves = rated_moves(scores_cp, chess.WHITE)
-    assert (game_accuracy(moves[::2]), game_accuracy(moves[1::2])) == approximately(of_white_first)
-    moves = rated_moves(scores_cp, chess.BLACK)
-    assert (game_accuracy(moves[1::2]), game_accuracy(moves[::2])) == approximately(of_black_first)
+    scores_cp = list(map(float, scores.split()))
+    for first, expected in zip((chess.WHITE, chess.BLACK), accuracies, strict=True):
+        moves = rated_moves(scores_cp, first)
+        of_first, of_second = game_accuracy(moves[::2]), game_accuracy(moves[1::2])
+        white_and_black = (of_first, of_second) if first else (of_second, of_first)
+        assert white_and_black == approximately(expected)
 
 
 def approximately(accuracies):
@@ -135,8 +117,8 @@ def test_the_accuracy_of_a_review_is_that_of_its_evaluations():
         {"d7d5": 0.3},
         {"e2e4": -0.3},
     ]
-    found = review(game, ScriptedEngine(script_for(game, values)))
-    accuracies = (found.accuracy(chess.WHITE), found.accuracy(chess.BLACK))
+    reviewed = review(game, ScriptedEngine(script_for(game, values)))
+    accuracies = (reviewed.accuracy(chess.WHITE), reviewed.accuracy(chess.BLACK))
     assert accuracies == approximately((77.7350, 100.0))
     assert game_accuracy([]) is None
 
@@ -195,10 +177,10 @@ def test_quiet_refutation_clears_the_sacrifice_before_it():
 
 
 def test_mates_are_counted_from_each_position():
-    found = review(read(FOOLS_MATE), ScriptedEngine({}))
-    assert [move.after.text for move in found.moves[-2:]] == ["#-1", "#"]
-    assert "Qh4# 0-1" in str(add_comments(found)), "a mate on the board has no evaluation"
-    assert found.moves[-1].is_best
+    reviewed = review(read(FOOLS_MATE), ScriptedEngine({}))
+    assert [move.after.text for move in reviewed.moves[-2:]] == ["#-1", "#"]
+    assert "Qh4# 0-1" in str(add_comments(reviewed)), "a mate on the board has no evaluation"
+    assert reviewed.moves[-1].is_best
 
 
 def test_mates_are_counted_along_their_lines():
@@ -223,9 +205,9 @@ SHUFFLE = "Nf3 Nf6 Ng1 Ng8 " * 4
 )
 def test_a_game_that_goes_on_where_arbiters_end_it_is_reviewed(text):
     game = read(text)
-    found = review(game, ScriptedEngine({game.end().board().epd(): {"e8e7": 0.9}}))
-    assert len(found.moves) == game.end().ply() - game.ply()
-    assert all(move.best_line for move in found.moves)
+    moves = review(game, ScriptedEngine({game.end().board().epd(): {"e8e7": 0.9}})).moves
+    assert len(moves) == game.end().ply() - game.ply()
+    assert all(move.best_line for move in moves)
 
 
 @pytest.mark.parametrize(("result", "is_draw"), [("1/2-1/2", True), ("*", False)])
@@ -242,11 +224,11 @@ def test_a_pass_is_not_judged():
     script = script_for(
         game, [{"e2e4": 0.0}, {"e7e5": 0.0}, {"d1h5": 0.0}, {"b8c6": 0.0}, {"h5f7": 0.9}]
     )
-    found = review(game, ScriptedEngine(script))
-    assert found.moves[3].mark is None
-    assert move_comment(found.moves[3]) == ""
-    assert found.accuracy(chess.BLACK) == pytest.approx(100.0), "of 1... e5 alone"
-    assert "2... -- " in json.dumps(game_section(found, 1, "")[1])
+    reviewed = review(game, ScriptedEngine(script))
+    assert reviewed.moves[3].mark is None
+    assert move_comment(reviewed.moves[3]) == ""
+    assert reviewed.accuracy(chess.BLACK) == pytest.approx(100.0), "of 1... e5 alone"
+    assert "2... -- " in section_of(reviewed)
 
 
 def test_known_opening_moves_are_judged_only_if_they_are_blunders():
@@ -319,21 +301,21 @@ def test_every_large_drop_of_the_curve_has_a_mark(seed):
         for script_of in (script, deep):
             script_of[board.epd()] = {move.uci(): rng.uniform(-1, 1) ** 3 for move in moves}
         board.push(rng.choice(moves))
-    found = review(chess.pgn.Game.from_board(board), SecondThoughts(script, deep))
-    for move in found.moves:
+    moves = review(chess.pgn.Game.from_board(board), SecondThoughts(script, deep)).moves
+    for move in moves:
         assert (move.mark in BAD) == (move.loss >= 0.085), move
         assert move.loss == 0.0 or not move.is_best
         if move.mark in BAD:
-            others = {**deep[move.board.epd()], move.move.uci(): -1.0}
-            assert move.best_line[0].uci() == max(others, key=others.get)
-    assert sum(move.mark in BAD for move in found.moves) > 5
+            alternatives = {**deep[move.board.epd()], move.move.uci(): -1.0}
+            assert move.best_line[0].uci() == max(alternatives, key=alternatives.get)
+    assert sum(move.mark in BAD for move in moves) > 5
 
 
-@pytest.mark.parametrize(("other", "mark"), [(-0.7, GREAT), (-0.1, None), (0.2, None)])
-def test_move_is_praised_only_if_the_others_lose_in_the_second_look_too(other, mark):
+@pytest.mark.parametrize(("second_best", "mark"), [(-0.7, GREAT), (-0.1, None), (0.2, None)])
+def test_move_is_praised_only_if_the_others_lose_in_the_second_look_too(second_best, mark):
     game = read(QUIET)
     script = script_for(game, [{"a2a3": 0.1}, {"a7a6": -0.1}, {"e1e2": 0.1}])
-    engine = SecondThoughts(script, {epd(game): {"a2a3": 0.1, "e1e2": other}})
+    engine = SecondThoughts(script, {epd(game): {"a2a3": 0.1, "e1e2": second_best}})
     engine.shares = {"a2a3": 0.1}
     first = review(game, engine).moves[0]
     assert first.mark is mark
@@ -349,14 +331,11 @@ class MateFinder(ScriptedEngine):
 
     def search(self, limits, on_info=None, job=None):
         for move in limits.searchmoves or tuple(self.board.legal_moves):
-            after = self.board.copy(stack=False)
-            after.push(move)
-            if after.is_checkmate():
+            if notation.board_after(self.board, move).is_checkmate():
                 self.script[self.board.epd()] = {move.uci(): 1.0}
-                found = super().search(limits, on_info, job)
-                return replace(
-                    found, infos=[replace(found.infos[0], score_mate=1, wdl=(1000, 0, 0))]
-                )
+                result = super().search(limits, on_info, job)
+                mate = replace(result.infos[0], score_mate=1, wdl=(1000, 0, 0))
+                return replace(result, infos=[mate])
         return super().search(limits, on_info, job)
 
 
@@ -376,13 +355,13 @@ def test_a_move_that_allows_a_mate_in_a_lost_position_is_a_mistake_with_its_reas
 
 
 @pytest.mark.parametrize(
-    ("share", "other", "mark"), [(0.01, 0.2, BRILLIANT), (0.5, 0.2, None), (0.01, 0.35, None)]
+    ("share", "second_best", "mark"), [(0.01, 0.2, BRILLIANT), (0.5, 0.2, None), (0.01, 0.35, None)]
 )
-def test_a_hard_sacrifice_is_brilliant(share, other, mark):
+def test_a_hard_sacrifice_is_brilliant(share, second_best, mark):
     """The rook is offered for a pawn; the second look gives the best other move another value."""
     game = read('[FEN "6k1/R4ppp/8/8/8/8/5PPP/6K1 w - - 0 1"]\n[SetUp "1"]\n\n1. Rxf7 Kxf7 *\n')
     script = script_for(game, [{"a7f7": 0.4}, {"g8f7": -0.4}, {"h2h3": 0.4}])
-    engine = SecondThoughts(script, {epd(game): {"a7f7": 0.4, "h2h3": other}})
+    engine = SecondThoughts(script, {epd(game): {"a7f7": 0.4, "h2h3": second_best}})
     engine.shares = {"a7f7": share}
     first = review(game, engine).moves[0]
     assert first.mark is mark
@@ -408,23 +387,19 @@ def stopped_before_marks():
     return stopped(*quiet_game(0.0, 0.9), lambda board, limits: limits.nodes == 8)
 
 
-def test_moves_without_a_second_look_have_no_mark():
-    assert [move.mark for move in stopped_before_marks().moves] == [None, None]
-
-
 def test_a_review_that_was_stopped_says_up_to_where_it_came():
     """Page and PGN looked finished."""
     reach = "The review was stopped at ply 2 of 2, before a move was judged."
-    found = stopped_before_marks()
-    assert reach in add_comments(found).comment
-    assert reach in game_section(found, 1, "")[1]
+    reviewed = stopped_before_marks()
+    assert reach in add_comments(reviewed).comment
+    assert reach in section_of(reviewed)
 
 
 def test_a_review_that_was_stopped_has_no_accuracy():
-    found = stopped_before_marks()
-    assert found.accuracy(chess.WHITE) is found.accuracy(chess.BLACK) is None
-    assert found.summary(chess.WHITE) == "not reviewed to the end"
-    assert found.rating_played(chess.WHITE) == ""
+    reviewed = stopped_before_marks()
+    assert reviewed.accuracy(chess.BLACK) is None
+    assert reviewed.summary(chess.WHITE) == "not reviewed to the end"
+    assert reviewed.rating_played(chess.WHITE) == ""
 
 
 def test_a_review_that_was_stopped_says_from_where_on_moves_are_judged():
@@ -437,14 +412,14 @@ def test_a_review_that_was_stopped_says_from_where_on_moves_are_judged():
         looks += board.fen() == game.board().fen()
         return looks == 3
 
-    found = stopped(game, script, is_last)
-    assert found.reach == "The review was stopped: only the moves from 1... a6 on are judged."
+    reach = "The review was stopped: only the moves from 1... a6 on are judged."
+    assert stopped(game, script, is_last).reach == reach
 
 
 def test_progress_goes_to_its_end_and_never_back():
     """It stood at a half while most of the searches were made."""
     game = read(RETI)
-    shares = list[float]()
+    shares = []
 
     def on_ply(done, total):
         shares.append(done / total)
@@ -466,16 +441,16 @@ def test_progress_goes_to_its_end_and_never_back():
 def test_the_turning_point_stands_at_the_head(answer, sentence):
     game, script = quiet_game(0.4, answer)
     script[epd(game, "e1e2")] = {"a7a6": -0.4}
-    found = review(game, ScriptedEngine(script))
-    assert turning_sentence(found) == sentence
-    assert sentence in game_section(found, 1, "")[1]
+    reviewed = review(game, ScriptedEngine(script))
+    assert turning_sentence(reviewed) == sentence
+    assert sentence in section_of(reviewed)
 
 
 def test_game_without_moves_is_reviewed():
-    found = review(read('[White "A"]\n\n*\n'), ScriptedEngine({}))
-    assert not found.moves
-    assert found.summary(chess.WHITE) == "no moves"
-    assert "A" in game_section(found, 1, "")[1]
+    reviewed = review(read('[White "A"]\n\n*\n'), ScriptedEngine({}))
+    assert not reviewed.moves
+    assert reviewed.summary(chess.WHITE) == "no moves"
+    assert "A" in section_of(reviewed)
 
 
 def test_comments_keep_what_was_there():
@@ -503,20 +478,20 @@ def test_comments_keep_what_was_there():
 def test_page_tells_what_is_known_of_a_date(date, shown):
     game = read(FOOLS_MATE)
     game.headers.update(Event="?", Site="?", Date=date)
-    section = game_section(review(game, ScriptedEngine({})), 1, "")[1]
+    section = section_of(review(game, ScriptedEngine({})))
     assert section.partition('<p class="muted">')[2].strip().startswith(shown)
 
 
 def test_the_bar_shows_the_line_that_is_on_the_board():
     """It stayed at the played move while the board showed the better one."""
     game, script = quiet_game(0.4, 0.1)
-    found = review(game, ScriptedEngine(script))
-    step = steps_of(game_section(found, 1, "")[1])[1]
+    reviewed = review(game, ScriptedEngine(script))
+    step = steps_of(reviewed)[1]
     better, refutation = (step["lines"][name][0] for name in ("Better", "Refutation"))
     assert refutation["expected"] == step["expected"]
     assert refutation["score"] == step["score"]
-    assert better["score"] == found.moves[0].before.text
-    assert f"drop from {100 * better['expected']:.0f}%" in move_comment(found.moves[0])
+    assert better["score"] == reviewed.moves[0].before.text
+    assert f"drop from {100 * better['expected']:.0f}%" in move_comment(reviewed.moves[0])
 
 
 def test_a_page_loads_nothing():
@@ -534,10 +509,10 @@ def test_a_page_escapes_what_comes_from_the_file():
 
 
 def test_accuracy_is_told_for_each_phase():
-    found = review(read(RETI), ScriptedEngine({}))
-    assert found.accuracy(chess.WHITE, "opening") is not None
-    assert found.accuracy(chess.WHITE, "endgame") is None
-    text = game_section(review(read(QUIET), ScriptedEngine({})), 1, "")[1]
+    reviewed = review(read(RETI), ScriptedEngine({}))
+    assert reviewed.accuracy(chess.WHITE, "opening") is not None
+    assert reviewed.accuracy(chess.WHITE, "endgame") is None
+    text = section_of(review(read(QUIET), ScriptedEngine({})))
     assert '<th class="right">Endgame</th>' in text
     assert text.count('<td class="right">–</td>') == 4
 
@@ -557,8 +532,8 @@ def test_other_moves_that_lose_little_are_good_too():
     game = read("1. h4 *")
     values = {"d2d4": 0.5, "g1f3": 0.46, "c2c4": 0.46, "a2a3": 0.3, "h2h4": -0.6}
     deeper = {epd(game): {**values, "c2c4": 0.1}}  # which looks good, and is not
-    found = review(game, SecondThoughts(valued(game, values), deeper))
-    assert [good.uci() for good in found.moves[0].also_good] == ["g1f3"]
+    (move,) = review(game, SecondThoughts(valued(game, values), deeper)).moves
+    assert [good.uci() for good in move.also_good] == ["g1f3"]
 
 
 @pytest.mark.parametrize(("moves", "mistakes"), [(14, 5), (40, 2), (40, 0)])

@@ -25,21 +25,29 @@ def games(tmp_path):
     return path
 
 
-def annotated(path):
-    with path.open(encoding="utf-8") as file:
-        while (game := chess.pgn.read_game(file)) is not None:
-            yield game
+def annotate(path, *words):
+    return main(["annotate", str(path), *words, *FAST])
+
+
+def annotated(path, name="games.annotated.pgn"):
+    """The games of a PGN that was written beside a path, as python-chess reads them."""
+    with path.with_name(name).open(encoding="utf-8") as file:
+        return list(iter(lambda: chess.pgn.read_game(file), None))
+
+
+def page_beside(path):
+    return path.with_name("games.annotated.html").read_text(encoding="utf-8")
 
 
 @pytest.fixture
 def reviewed(tmp_path):
     """Reviews a file of games with one node a position; returns the games that were written."""
 
-    def call(text, *flags, status=0):
+    def call(text, status=0):
         path = tmp_path / "games.pgn"
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        assert main(["annotate", str(path), "--nodes", "1", *flags, *FAST]) == status
-        return list(annotated(path.with_name("games.annotated.pgn")))
+        path.write_text(text, encoding="utf-8")
+        assert annotate(path, "--nodes", "1") == status
+        return annotated(path)
 
     return call
 
@@ -48,9 +56,9 @@ def test_letters_of_another_language_are_told(reviewed, capsys):
     first, second = reviewed("Two games:\n\n1. d4 d5 2. Sf3 Sf6 *\n\n1. d4 d5 2. c4 *\n", status=1)
     assert first.end().ply() == 4
     assert second.end().ply() == 3
-    told = capsys.readouterr().err
-    assert "games.pgn:1:1: 'Two'" in told
-    assert "game 1: read as German" in told
+    errors = capsys.readouterr().err
+    assert "games.pgn:1:1: 'Two'" in errors
+    assert "game 1: read as German" in errors
 
 
 def test_an_illegal_move_ends_its_game_with_a_word(reviewed, capsys):
@@ -61,14 +69,13 @@ def test_an_illegal_move_ends_its_game_with_a_word(reviewed, capsys):
 
 
 def test_known_blunder_of_a_famous_game_is_found(games, capsys):
-    assert main(["annotate", str(games), "--nodes", "2000", *FAST]) == 0
-    fools, reti = annotated(games.with_name("games.annotated.pgn"))
+    assert annotate(games, "--nodes", "2000") == 0
+    fools, reti = annotated(games)
     assert [node.san() for node in fools.mainline() if 4 in node.nags] == ["g4"]
     assert [node.san() for node in reti.mainline() if 4 in node.nags] == ["Nxe4"]
     assert "game 2, 1-0. Richard Réti: accuracy" in capsys.readouterr().out
-    text = games.with_name("games.annotated.html").read_text(encoding="utf-8")
-    assert "8... Nxe4??" in text
-    assert "Turning points" in text
+    assert "8... Nxe4??" in page_beside(games)
+    assert "Turning points" in page_beside(games)
 
 
 @pytest.mark.parametrize("ending", [".pgn", ".html"])
@@ -77,27 +84,24 @@ def test_a_review_replaces_nothing(games, ending):
     mine = games.with_name(f"mine{ending}")
     mine.write_text("1. e4 {mine} *\n\n1. d4 {[%aino 1] Made by Aino } *")
     before = mine.read_bytes()
-    words = ["--nodes=1", "--out", str(mine.with_suffix(""))]
-    assert main(["annotate", str(games), *words, *FAST]) == 0
+    assert annotate(games, "--nodes=1", "--out", str(mine.with_suffix(""))) == 0
     assert mine.read_bytes() == before
-    assert len(list(annotated(games.with_name("mine-2.pgn")))) == 2
+    assert len(annotated(games, "mine-2.pgn")) == 2
 
 
 def test_one_side_is_judged(games, monkeypatch, capsys):
     opened = []
     monkeypatch.setattr("webbrowser.open", opened.append)
-    words = ["annotate", str(games), "--nodes=500", "--side=Tartákower, SAVI", "--open", *FAST]
-    assert main(words) == 0
-    told = capsys.readouterr()
-    assert "no 'Tartákower, SAVI' in <b>Fool & Co</b> - ?: both sides are judged" in told.err
-    _, reti = annotated(games.with_name("games.annotated.pgn"))
+    assert annotate(games, "--nodes=500", "--side=Tartákower, SAVI", "--open") == 0
+    output = capsys.readouterr()
+    assert "no 'Tartákower, SAVI' in <b>Fool & Co</b> - ?: both sides are judged" in output.err
+    _, reti = annotated(games)
     assert {node.turn() for node in reti.mainline() if node.nags} == {chess.WHITE}, "behind Black's"
-    page_file = games.with_name("games.annotated.html")
-    assert opened == [page_file.resolve().as_uri()]
-    told_of_reti = next(line for line in told.out.splitlines() if line.startswith("game 2"))
-    assert "Tartakower: accuracy" in told_of_reti
-    assert "Réti" not in told_of_reti, "the accuracy of a side that was not judged"
-    assert page_file.read_text(encoding="utf-8").count(" data-flipped aria") == 1
+    assert opened == [games.with_name("games.annotated.html").resolve().as_uri()]
+    summary = output.out.partition("game 2")[2]
+    assert "Tartakower: accuracy" in summary
+    assert "Réti" not in summary, "the accuracy of a side that was not judged"
+    assert page_beside(games).count(" data-flipped aria") == 1
 
 
 @pytest.fixture
@@ -114,9 +118,9 @@ def interrupted_in_the_second(monkeypatch):
 
 @pytest.mark.usefixtures("interrupted_in_the_second")
 def test_interrupt_keeps_the_finished_games(games, capsys):
-    assert main(["annotate", str(games), *FAST]) == 130
-    assert len(list(annotated(games.with_name("games.annotated.pgn")))) == 1
-    assert "Fool &amp; Co" in games.with_name("games.annotated.html").read_text(encoding="utf-8")
+    assert annotate(games) == 130
+    assert len(annotated(games)) == 1
+    assert "Fool &amp; Co" in page_beside(games)
     assert "1 game in" in capsys.readouterr().out
 
 
@@ -130,8 +134,8 @@ def test_a_second_ctrl_c_keeps_the_page_of_the_finished_games(games, monkeypatch
         return page
 
     monkeypatch.setattr(annotate_command, "render_game_page", interrupted_page)
-    assert main(["annotate", str(games), *FAST]) == 130
-    assert games.with_name("games.annotated.html").read_text() == "the page at the end"
+    assert annotate(games) == 130
+    assert page_beside(games) == "the page at the end"
 
 
 def test_interrupt_keeps_what_is_done_of_the_game_under_way(games, monkeypatch, capsys):
@@ -147,11 +151,11 @@ def test_interrupt_keeps_what_is_done_of_the_game_under_way(games, monkeypatch, 
     monkeypatch.setattr(
         annotate_command, "review_game", functools.partial(review_game, search=interrupted_search)
     )
-    assert main(["annotate", str(games), "--nodes", "50", *FAST]) == 130
-    (game,) = annotated(games.with_name("games.annotated.pgn"))
+    assert annotate(games, "--nodes", "50") == 130
+    (game,) = annotated(games)
     assert "stopped at ply 2 of 4, before a move was judged" in game.comment
     assert ["[%eval" in node.comment for node in game.mainline()] == [True, True, False, False]
-    assert "Fool &amp; Co" in games.with_name("games.annotated.html").read_text(encoding="utf-8")
+    assert "Fool &amp; Co" in page_beside(games)
     assert "interrupted" in capsys.readouterr().err
 
 
@@ -163,10 +167,10 @@ def test_a_game_that_cannot_be_played_is_skipped(reviewed, capsys):
         "\n".join([impossible, FOOLS_MATE, unreadable, variant, "1. d4 *\n"]), status=1
     )
     assert [node.san() for node in (first.end(), second.end())] == ["Qh4#", "d4"]
-    told = capsys.readouterr().err.splitlines()
-    assert [line.partition(": ")[0] for line in told] == ["game 1", "game 3", "game 4"]
-    assert all("skipping the game" in line for line in told)
-    assert "Antichess" in told[2]
+    errors = capsys.readouterr().err.splitlines()
+    assert [line.partition(": ")[0] for line in errors] == ["game 1", "game 3", "game 4"]
+    assert all("skipping the game" in line for line in errors)
+    assert "Antichess" in errors[2]
 
 
 @pytest.mark.parametrize(
@@ -185,13 +189,13 @@ def test_a_single_game_is_annotated(tmp_path):
     console = Console(file=io.StringIO())
     engine = ScriptedEngine({})
     annotate_command.annotate_game(console, engine, read(FOOLS_MATE), tmp_path / "mine.pgn")
-    (game,) = annotated(tmp_path / "mine.annotated.pgn")
+    (game,) = annotated(tmp_path / "mine.pgn", "mine.annotated.pgn")
     assert "Reviewed by Aino" in game.comment
     assert "10,000 nodes a position; each mark is confirmed with 80,000 nodes" in game.comment
 
 
 def test_names_in_a_file_do_not_steer_the_terminal(reviewed, capsys):
     reviewed('[White "\x1b]0;owned\x07\x1b[2J\x9b31mA"]\n\n1. e4 \x1b[31m *\n', status=1)
-    told = capsys.readouterr()
-    assert "owned" in told.out
-    assert not set("\x1b\x07\x9b") & set(told.out + told.err)
+    output = capsys.readouterr()
+    assert "owned" in output.out
+    assert not set("\x1b\x07\x9b") & set(output.out + output.err)

@@ -1,5 +1,6 @@
 """What the author of a game wrote stays, is shown, and is told apart from Aino's reviews."""
 
+import functools
 import re
 
 import chess.pgn
@@ -20,7 +21,7 @@ from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
 from tests.boards import moves_in
-from tests.uci.annotate.scripted_reviews import steps_of
+from tests.uci.annotate.scripted_reviews import section_of, steps_of
 from uci.annotate.comments import add_comments, forget_review
 from uci.annotate.game_page import game_section
 from uci.annotate.review import review_game
@@ -59,22 +60,22 @@ def read(text):
     return next(read_games(text)).game
 
 
-@pytest.fixture(scope="module")
+@functools.cache
 def engine():
     return Engine(EngineOptions(evaluator="material", threads=1, hash_mib=16))
 
 
-def reviewed(engine, game, nodes=100):
-    return review_game(engine, game, Limits(nodes=nodes))
+def review_of(text):
+    return review_game(engine(), read(text), Limits(nodes=100))
 
 
 @pytest.mark.parametrize(
     "text", [STUDY, WITH_EVALUATIONS, "1. e4 (1. d4 {mine}) e5 $10 2. Ke2 $4 $14 {hm} 2... Ke7 *\n"]
 )
-def test_a_review_can_be_taken_out_of_its_game(engine, text):
+def test_a_review_can_be_taken_out_of_its_game(text):
     before = str(read(text))
     annotator = read(text).headers.get("Annotator")
-    written = str(add_comments(reviewed(engine, read(text))))
+    written = str(add_comments(review_of(text)))
     assert "[%aino" in written
     again = read(written)
     assert annotator in (None, again.headers["Annotator"])
@@ -84,11 +85,11 @@ def test_a_review_can_be_taken_out_of_its_game(engine, text):
     assert str(again) == before
 
 
-def test_evaluations_of_another_program_are_not_doubled(engine):
-    written = str(add_comments(reviewed(engine, read(WITH_EVALUATIONS))))
+def test_evaluations_of_another_program_are_not_doubled():
+    written = str(add_comments(review_of(WITH_EVALUATIONS)))
     assert re.findall(r"\[%eval ([^]]*)\]", written) == ["-0.5", "-0.4,22", "#-1"]
     assert "[%clk 0:03:00]" in written
-    own = str(add_comments(reviewed(engine, read(STUDY))))
+    own = str(add_comments(review_of(STUDY)))
     assert own.count("[%eval") == 6, "all but the mate"
 
 
@@ -106,10 +107,10 @@ def test_words_of_a_review_are_told_from_the_authors(comment, facts):
     assert without_review(among) == (f"{comment} I was tired.".strip(), facts)
     assert "his pawn" in without_review(written.replace("a pawn", "his pawn"))[0]
     assert author_text(written) == comment.removeprefix("[%clk 0:01:00] ")
-    other = with_author_text(written, "other {words}")
-    assert author_text(other) == "other (words)"
-    assert without_review(other)[1] == facts
-    assert ("[%clk" in other) == ("[%clk" in comment)
+    rewritten = with_author_text(written, "other {words}")
+    assert author_text(rewritten) == "other (words)"
+    assert without_review(rewritten)[1] == facts
+    assert ("[%clk" in rewritten) == ("[%clk" in comment)
 
 
 @pytest.mark.parametrize("line", ["2. e4 {Mine.} Nf6", "2. e4 $1 Nf6", "2. e4 Nf6 (2... d5)",
@@ -143,7 +144,7 @@ def test_a_file_that_is_reviewed_again_is_the_same(tmp_path):
     for out, written in outs.items():
         assert main(["annotate", str(second), "--out", str(tmp_path / out), *FAST]) == 0
         assert (tmp_path / written).read_text(encoding="utf-8") == once
-    assert all(not found.faults for found in read_game_file(second))
+    assert not any(game.faults for game in read_game_file(second))
 
 
 @pytest.mark.parametrize(
@@ -160,12 +161,11 @@ def test_chapters_of_studies_have_names(tags, name):
     assert game_name(tags) == name
 
 
-def test_the_page_shows_what_the_author_wrote(engine):
-    found = reviewed(engine, read(STUDY))
-    add_comments(found)
-    name, section = game_section(found, 1, "")
-    assert name == "The trap, *"
-    steps = steps_of(section)
+def test_the_page_shows_what_the_author_wrote():
+    review = review_of(STUDY)
+    add_comments(review)
+    assert game_section(review, 1, "")[0] == "The trap, *"
+    steps = steps_of(review)
     assert steps[0]["note"] == "This line is old."
     assert steps[0]["drawn"] == [[chess.F7, chess.F7, "green"], [chess.D1, chess.H5, "red"]]
     assert "note" not in steps[1], "a clock time is no note"
@@ -241,34 +241,26 @@ def test_what_is_drawn_leaves_everything_else(before, after):
 
 
 def test_words_leave_what_is_drawn():
-    found = with_author_text("old [%csl Rd4] words [%cal Ge2e4]", "new")
-    assert found == "new [%csl Rd4] [%cal Ge2e4]"
+    comment = with_author_text("old [%csl Rd4] words [%cal Ge2e4]", "new")
+    assert comment == "new [%csl Rd4] [%cal Ge2e4]"
 
 
 GLYPHS = "1. e4! $14 e5 $6 2. Qh5?! (2. Nf3! $146) Nc6 $999 3. Bc4 Nf6?? 4. Qxf7# *"
 
 
-def test_the_page_shows_the_authors_glyphs(engine):
+def test_the_page_shows_the_authors_glyphs():
     """It had Aino's mark only."""
-    found = reviewed(engine, read(GLYPHS))
-    add_comments(found)
-    steps = steps_of(section := game_section(found, 1, "")[1])
-    assert [step.get("glyphs") for step in steps[1:]] == [
-        "! ⩲",
-        "?!",
-        "?!",
-        "$999",
-        None,
-        "??",
-        None,
-    ]
+    review = review_of(GLYPHS)
+    add_comments(review)
+    steps = steps_of(review)
+    glyphs = [step.get("glyphs", "") for step in steps[1:]]
+    assert glyphs == ["! ⩲", "?!", "?!", "$999", "", "??", ""]
     assert steps[3]["lines"]["Variation"][0]["glyphs"] == "! N"
-    assert '<span class="own">! ⩲</span>' in section
+    assert '<span class="own">! ⩲</span>' in section_of(review)
 
 
-def test_a_glyph_that_a_review_replaced_is_still_the_authors(engine):
-    found = reviewed(engine, read("1. e4 e5 2. Qh5 Nc6 3. Bc4 Nf6!! 4. Qxf7# *"))
-    game = add_comments(found)
+def test_a_glyph_that_a_review_replaced_is_still_the_authors():
+    game = add_comments(review_of("1. e4 e5 2. Qh5 Nc6 3. Bc4 Nf6!! 4. Qxf7# *"))
     node = list(game.mainline())[5]
     assert node.nags == {4}
     assert glyphs_of(node) == [3]

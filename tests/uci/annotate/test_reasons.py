@@ -32,10 +32,7 @@ def position(text):
 
 def moves(board, text):
     board = board.copy()
-    found = []
-    for san in text.split():
-        found.append(board.push_san(san))
-    return found
+    return [board.push_san(san) for san in text.split()]
 
 
 def case(start, played, better, sentence, cost_cp=None, best_cp=None, taken="", **facts):
@@ -51,7 +48,7 @@ def case(start, played, better, sentence, cost_cp=None, best_cp=None, taken="", 
     return replace(lines, **facts), sentence
 
 
-KNOWN = [
+CASES = [
     case(LEGAL, "Bxd1 Bxf7+ Ke7 Nd5#", "Nxe5 Qxh5", "allows mate in 2", mate_played=-2),
     case("e4 e5 Nf3 Nc6 Bc4 Nd4 Nxe5 Qg5", "Nxf7 Qxg2 Rf1 Qxe4+ Be2 Nf3#", "Bxf7+ Ke7",
          "allows a smothered mate in 3", mate_played=-3),
@@ -275,7 +272,7 @@ KNOWN = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("lines", "sentence"), KNOWN)
+@pytest.mark.parametrize(("lines", "sentence"), CASES)
 def test_known_positions_are_explained(lines, sentence):
     assert find_reason(lines).text == sentence
     played, better, taken = (
@@ -311,7 +308,7 @@ def without_numbers(sentence):
 def test_reasons_have_the_cases_of_other_languages(code, sentences):
     """They were put together from pieces, in English only."""
     speak(code)
-    reasons = {find_reason(replace(lines)).text for lines, _ in KNOWN}
+    reasons = {find_reason(replace(lines)).text for lines, _ in CASES}
     assert set(sentences) <= reasons
     assert max(text.count(":") for text in reasons) == 1, "French had a colon before a tactic's own"
 
@@ -362,7 +359,7 @@ def test_motifs_of_puzzles_are_those_that_people_named(test_data):
 
 
 @pytest.mark.parametrize(
-    ("start", "line", "told"),
+    ("start", "line", "purpose"),
     [
         ("e4 c5 d4 cxd4 Nf3 e5 Nxe5", "Qa5+ c3 Qxe5", "which attacks the knight on e5"),
         ("e4 e5 f4 exf4 Bc4 Qh4+ Kf1 Bc5", "d4 Bb6", "which drives the bishop on c5 away"),
@@ -376,9 +373,9 @@ def test_motifs_of_puzzles_are_those_that_people_named(test_data):
         ("e4 e5", "Nf3 Nc6", "which attacks the pawn on e5"),
     ],
 )
-def test_a_move_is_told_by_what_it_does(start, line, told):
+def test_a_move_is_told_by_what_it_does(start, line, purpose):
     board = position(start)
-    assert purpose_of(board, moves(board, line)) == told
+    assert purpose_of(board, moves(board, line)) == purpose
 
 
 def test_a_piece_that_may_be_taken_threatens_nothing():

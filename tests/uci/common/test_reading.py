@@ -102,7 +102,7 @@ def test_a_file_of_positions_is_no_pgn(tmp_path):
     path = tmp_path / "suite.pgn"
     path.write_text(f"# mine\n{KINGS}; bm Ke2;\nnonsense\n{chess.STARTING_FEN}\n")
     first, bad, last = read_sources([str(path)])
-    assert [type(one) for one in (first, bad, last)] == [Source, BadLine, Source]
+    assert [*map(type, (first, bad, last))] == [Source, BadLine, Source]
     assert first.board.fen() == KINGS
     assert bad.number == 3
     assert last.board == chess.Board()
@@ -172,14 +172,6 @@ def test_faults_beside_the_main_line_refuse_no_game(games):
         read_game(games)
 
 
-def test_a_game_that_is_no_chess_leaves_the_others(games):
-    games.write_text(f'{TWO_GAMES}\n[Variant "Antichess"]\n\n*\n')
-    first, second, third = read_every_game(games)
-    assert not first.faults
-    assert not second.faults
-    assert "variant 'Antichess'" in third.start_fault
-
-
 def test_a_position_has_one_opening():
     table = list(read_table())
     assert len(table) > 250
@@ -233,13 +225,6 @@ def test_limits_are_those_given_or_the_default(words, expected):
 def test_limits_out_of_range_are_refused(words):
     with pytest.raises(ConfigError, match=f"{words[0]}: bad value"):
         limits(*words)
-
-
-def test_a_verdict_is_turned_for_white():
-    verdict = Evaluation(-34, None, (250, 300, 450))
-    assert verdict.wdl_text == "25% win, 30% draw, 45% loss"
-    assert verdict.seen_by_white(chess.WHITE) is verdict
-    assert verdict.seen_by_white(chess.BLACK) == Evaluation(34, None, (450, 300, 250))
 
 
 MATE = RootMove(chess.Move.from_uci("e2e4"), visits=9, prior=0.1, q=0.2, draw=0.5, mate=3)

@@ -5,6 +5,7 @@ import re
 import chess
 import pytest
 
+from engine.board.notation import board_after
 from engine.options import EngineOptions
 from engine.pages.board import Arrow, board_svg, describe_board
 from engine.player import Engine
@@ -48,7 +49,7 @@ def test_observation_goes_from_the_policy_to_the_result(engine):
     assert sum(child.prior for child in first.moves.values()) == pytest.approx(1, abs=1e-4)
     move = observation.result.children[0].move
     assert first.share(move) is None
-    assert last.share(move) == max(last.share(other) or 0 for other in last.moves)
+    assert last.share(move) == max(last.share(candidate) or 0 for candidate in last.moves)
     assert 0 < (last.expected(move) or 0) < 1
     assert last.nodes == 200
     assert observation.decided_at <= 200
@@ -86,8 +87,7 @@ def test_tree_holds_legal_lines_with_visits_that_add_up(engine):
         depth = 0
         for branch in branches:
             assert position.is_legal(branch.move)
-            after = position.copy()
-            after.push(branch.move)
+            after = board_after(position, branch.move)
             depth = max(depth, 1 + check(after, branch.replies, branch.visits))
         return depth
 
@@ -114,8 +114,8 @@ def test_a_board_is_drawn():
     arrows = [Arrow(chess.E2, chess.E4, "better")]
     text = board_svg(board, arrows=arrows, label='a "<quoted>" label')
     assert text.count("<use ") == 4
-    for told in ('class="arrow better"', "&lt;quoted&gt;"):
-        assert told in text
+    assert 'class="arrow better"' in text
+    assert "&lt;quoted&gt;" in text
     assert describe_board(board) == "White: Ke1 Rh1 e2. Black: Ke8. White to move"
 
 

@@ -29,8 +29,8 @@ def sure(monkeypatch):
 
 
 def searched(q=-0.99):
-    best, other = root_move("e1f1", 10, 0.5, q), root_move("e1d1", 10, 0.5, -0.99)
-    return SearchResult(best.move, None, [], [best, other], 20, 1)
+    best, worse = root_move("e1f1", 10, 0.5, q), root_move("e1d1", 10, 0.5, -0.99)
+    return SearchResult(best.move, None, [], [best, worse], 20, 1)
 
 
 CASES = {

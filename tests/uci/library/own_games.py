@@ -34,20 +34,30 @@ def listed(folder):
     return games
 
 
-def whites(games, **wanted):
+def rows_of(games, **query):
+    """The games that are listed, up to a page of them."""
+    return games.catalogue.find(GameQuery(**query))[0]
+
+
+def whites(games, **query):
     """The white players of the games that are listed."""
-    found, total = games.catalogue.find(GameQuery(**wanted))
-    assert total == len(found)
-    return [game["white"] for game in found]
+    rows, total = games.catalogue.find(GameQuery(**query))
+    assert total == len(rows)
+    return [row["white"] for row in rows]
 
 
 def lines_of(games):
     """The lines of the games that are listed."""
-    return [games.catalogue.game(row["key"]).line for row in games.catalogue.find(GameQuery())[0]]
+    return [games.catalogue.game(row["key"]).line for row in rows_of(games)]
 
 
 def row_of(games, white):
-    return next(game for game in games.catalogue.find(GameQuery())[0] if game["white"] == white)
+    return next(row for row in rows_of(games) if row["white"] == white)
+
+
+def delete(games, white):
+    """Delete the game of a player; return what is said."""
+    return " ".join(games.delete([row_of(games, white)["key"]]).sentences)
 
 
 def small_engine():

@@ -14,7 +14,7 @@ from engine.search.limits import Limits
 from tests.new_process import posix, wait_until
 from tests.uci.library.own_games import lines_of, shelf_in, small_engine, wait_for_worker, whites
 from uci.game.game_file import REVIEWS
-from uci.library.game_files import review_path
+from uci.library.game_files import review_files, review_path
 from uci.library.review_queue import WISH, BackgroundReviews
 from uci.library.worker import GamesWorker
 
@@ -26,10 +26,10 @@ import uci.library.changes as changes
 from tests.uci.library.own_games import shelf_in
 changes.utf8_pieces = lambda stream: os.kill(os.getpid(), signal.SIGKILL)
 folder = Path(sys.argv[1])
-made = shelf_in(folder)
-upload = made.upload_path("lichess me.pgn")
+shelf = shelf_in(folder)
+upload = shelf.upload_path("lichess me.pgn")
 upload.write_bytes((folder / "mine.pgn").read_bytes().replace(b"Anna", b"Hugo"))
-made.take_in(upload)
+shelf.take_in(upload)
 time.sleep(60)
 """
 
@@ -40,10 +40,10 @@ def test_an_import_that_was_killed_goes_on_at_the_next_start(games, tmp_path):
         subprocess.run([sys.executable, "-c", IMPORTING, str(tmp_path)], check=False).returncode
         == -signal.SIGKILL
     )
-    told = []
-    shelf = shelf_in(tmp_path, told.append)
+    messages = []
+    shelf = shelf_in(tmp_path, messages.append)
     shelf.arrive()
-    wait_until(lambda: any(message["do"] == "games_read" for message in told))
+    wait_until(lambda: any(message["do"] == "games_read" for message in messages))
     shelf.close()
     games.refresh()
     assert sorted(whites(games)) == ["Anna", "Cleo", "Dora", "Hugo"]
@@ -93,37 +93,37 @@ def test_a_wish_may_vanish_during_a_look_at_the_wishes(tmp_path):
 
 def test_two_programs_review_a_game_once(games, tmp_path):
     line = lines_of(games)[0]
-    told = threading.Event()
-    reviews = reviews_in(tmp_path, told.set)
-    other = FileLock(tmp_path / REVIEWS / ".reviewing")
-    assert other.try_acquire()
+    is_waiting = threading.Event()
+    reviews = reviews_in(tmp_path, is_waiting.set)
+    lock_of_another = FileLock(tmp_path / REVIEWS / ".reviewing")
+    assert lock_of_another.try_acquire()
     reviews.add([line])
-    assert told.wait(200)
+    assert is_waiting.wait(200)
     assert reviews.state == {"running": "", "share": 0.0, "left": 1, "problem": ""}
-    other.release()
+    lock_of_another.release()
     wait_until_reviewed(reviews)
     assert review_path(tmp_path, line).exists()
 
 
 def test_wishes_that_a_program_left_are_fulfilled_by_the_next(games, tmp_path):
-    wished = lines_of(games)
-    for line in wished[:2]:
+    lines = lines_of(games)
+    for line in lines[:2]:
         (tmp_path / REVIEWS / f"{line}{WISH}").touch()
     reviews = reviews_in(tmp_path)
     reviews.begin()
     wait_until_reviewed(reviews)
     games.add_name("anna")
     games.refresh()
-    assert games.catalogue.unreviewed() == wished[2:]
-    ((game, facts),) = (one for one in games.catalogue.reviewed() if one[0].mine)
+    assert games.catalogue.unreviewed() == lines[2:]
+    ((game, facts),) = ((game, facts) for game, facts in games.catalogue.reviewed() if game.mine)
     assert 0 <= facts.accuracy[game.mine] <= 100
     assert len(facts.mistakes[game.mine]) == 3
 
 
 def test_a_game_that_cannot_be_reviewed_stops_no_other(games, tmp_path):
     line = lines_of(games)[0]
-    (tmp_path / REVIEWS / f"{'0' * 24}{WISH}").touch()
-    os.utime(tmp_path / REVIEWS / f"{'0' * 24}{WISH}", (1, 1))
+    (wish := tmp_path / REVIEWS / f"{'0' * 24}{WISH}").touch()
+    os.utime(wish, (1, 1))
     reviews = reviews_in(tmp_path)
     reviews.add([line])
     wait_until_reviewed(reviews)
@@ -152,7 +152,7 @@ def test_a_review_that_was_stopped_while_the_engine_compiled_is_still_wanted(
 def test_reviews_analyse_at_full_strength_whatever_the_board_plays(games, tmp_path, monkeypatch):
     options = []
 
-    def review(engine, *_given, **_named):
+    def review(engine, *_rest, **_named):
         options.append(engine.options)
         raise DataError("enough")
 
@@ -173,16 +173,16 @@ def test_a_wish_while_the_last_review_ends_is_fulfilled(games, tmp_path, monkeyp
     reviews = reviews_in(tmp_path)
     leave = Engine.__exit__
 
-    def leaving(engine, *given):
+    def leaving(engine, *error):
         if len(lines) == 3:
             reviews.add([lines.pop()])
         elif len(lines) == 2:
             reviews.forget()
             reviews.add([lines.pop()])
-        leave(engine, *given)
+        leave(engine, *error)
 
     monkeypatch.setattr(Engine, "__exit__", leaving)
     reviews.add(lines[:1])
     wait_until(lambda: len(lines) == 1)
     wait_until_reviewed(reviews)
-    assert len(list((tmp_path / REVIEWS).glob("*.json"))) == 3
+    assert len(review_files(tmp_path)) == 3

@@ -6,7 +6,7 @@ import chess
 import pytest
 
 from tests.boards import board_after
-from tests.uci.library.own_games import listed, row_of, text_of, whites, write
+from tests.uci.library.own_games import listed, row_of, rows_of, text_of, whites, write
 from uci.library.game_query import GameQuery
 from uci.library.game_records import ReviewFacts
 from uci.library.games_folder import GamesFolder
@@ -32,7 +32,7 @@ def test_days_in_any_form_have_their_place(games, tmp_path):
     rows = [(f"White {number}", "B", date, "1-0", "e4 e5") for number, date in enumerate(DATES)]
     write(tmp_path / "mine.pgn", *rows)
     games.refresh()
-    dates = [game["date"] for game in games.catalogue.find(GameQuery())[0]]
+    dates = [row["date"] for row in rows_of(games)]
     assert dates == sorted(DATES.values(), reverse=True)
 
 
@@ -43,13 +43,13 @@ def test_a_chapter_of_a_study_has_its_name(games, tmp_path):
     """Each was a game of ? against ?."""
     (tmp_path / "study.pgn").write_text(f"{CHAPTER}\n\n1. e4 {{ Go }} 1... -- 2. e5 *\n")
     assert not games.refresh()
-    (found,), _ = games.catalogue.find(GameQuery("endings pawns"))
-    assert found["white"] == "Pawns"
-    assert found["black"] == ""
-    assert found["opening"] == ""
+    (row,) = rows_of(games, text="endings pawns")
+    assert row["white"] == "Pawns"
+    assert row["black"] == ""
+    assert row["opening"] == ""
 
 
-OTHERS = [
+MASTERS = [
     ("Élan", "Zoe", "2020.01.01", "1-0", "c4 e5 Nc3 c5 e4"),
     ("fox", "?", "", "*", "e4 c5"),
     ("Магнус", "Étienne ÖZIL", "2023.05.06", "0-1", "d4"),
@@ -58,7 +58,7 @@ OTHERS = [
 
 @pytest.fixture
 def with_masters(games, tmp_path):
-    write(tmp_path / "masters.pgn", *OTHERS)
+    write(tmp_path / "masters.pgn", *MASTERS)
     games.add_name("ANNA")
     games.refresh()
     return games
@@ -94,9 +94,9 @@ LISTED = [
 ]
 
 
-@pytest.mark.parametrize(("wanted", "found"), LISTED, ids=repr)
-def test_the_list_shows_what_is_wanted(with_masters, wanted, found):
-    assert whites(with_masters, **wanted) == found.split()
+@pytest.mark.parametrize(("query", "players"), LISTED, ids=repr)
+def test_the_list_shows_what_is_wanted(with_masters, query, players):
+    assert whites(with_masters, **query) == players.split()
 
 
 def test_games_of_one_day_stand_in_their_order(games, tmp_path):
@@ -116,8 +116,9 @@ def test_the_next_part_of_a_list_goes_on_where_the_first_ended(tmp_path):
     write(tmp_path / "mine.pgn", *[(f"P{number:02}", "B", "", "1-0", "e4") for number in range(60)])
     games = listed(tmp_path)
     first, total = games.catalogue.find(GameQuery(order="white"))
-    rest, _ = games.catalogue.find(GameQuery(order="white"), offset=len(first))
-    assert [game["white"] for game in first + rest] == [f"P{number:02}" for number in range(total)]
+    second, _ = games.catalogue.find(GameQuery(order="white"), offset=len(first))
+    players = [row["white"] for row in first + second]
+    assert players == [f"P{number:02}" for number in range(total)]
 
 
 # ---- one's own side ------------------------------------------------------------------------------
@@ -168,7 +169,7 @@ def test_the_explorer_counts_what_was_played(tmp_path, board, of, counts):
     (tmp_path / "analyses").mkdir()
     write(tmp_path / "analyses" / "a.pgn", ("?", "?", "", "*", "h4"))
     write(tmp_path / "played.pgn", *PLAYED)
-    write(tmp_path / "more.pgn", *OTHERS[:2])
+    write(tmp_path / "more.pgn", *MASTERS[:2])
     games = listed(tmp_path)
     games.add_name("a")
     assert explored(games, board, **of) == counts

@@ -60,10 +60,17 @@ def place_of(path, white="Cleo"):
     return game.place
 
 
-def found(path, white="Cleo"):
-    """The game of a player, and where it stands: path, place, all that is around it."""
-    place = place_of(path, white)
+def read_game(path):
+    """A game, and where it stands: path, place, all that is around it."""
+    place = place_of(path)
     return game_at(path, place), (path, place, AROUND)
+
+
+def write_words(path, words, change=edit):
+    """Replace the comment in a game, or change the game otherwise after that."""
+    game, there = read_game(path)
+    game.next().next().comment = words
+    change(*there, game)
 
 
 def delete_game(path, white="Cleo"):
@@ -76,9 +83,9 @@ def path(tmp_path):
     return tmp_path / "mine.pgn"
 
 
-def kept_text(path):
-    kept = path.parent / EARLIER / path.name
-    return kept.read_text(encoding="utf-8") if kept.exists() else ""
+def earlier_text(path):
+    earlier = path.parent / EARLIER / path.name
+    return earlier.read_text(encoding="utf-8") if earlier.exists() else ""
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -87,9 +94,7 @@ def test_a_comment_changes_its_own_bytes_alone(form, tmp_path):
     text, encoding, mark = FORMS[form]
     path = tmp_path / "mine.pgn"
     path.write_bytes(mark + text.encode(encoding))
-    game, there = found(path)
-    game.next().next().comment = "Übel"
-    edit(*there, game)
+    write_words(path, "Übel")
     assert path.read_bytes() == mark + text.replace("Größe", "Übel").encode(encoding)
 
 
@@ -115,7 +120,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_a_text_that_another_program_wrote_is_not_written_over(change, path):
-    game, there = found(path)
+    game, there = read_game(path)
     path.write_text(text := TEXT.replace("Größe", "Mine!"), encoding="utf-8")
     with pytest.raises(DataError, match="has changed"):
         change(*there, game)
@@ -128,7 +133,7 @@ def test_a_file_is_changed_while_no_other_program_can_be(path, monkeypatch):
     is_free = []
     for step in ("_keep", "_append"):
         monkeypatch.setattr(
-            f"uci.library.changes.{step}", lambda *_given: is_free.append(owner.try_acquire()) or 0
+            f"uci.library.changes.{step}", lambda *_: is_free.append(owner.try_acquire()) or 0
         )
     delete_game(path)
     save_game(chess.pgn.Game(), path)
@@ -137,23 +142,23 @@ def test_a_file_is_changed_while_no_other_program_can_be(path, monkeypatch):
 
 def test_a_file_written_while_it_is_changed_stays(path, monkeypatch):
     """Other programs know nothing of the lock."""
-    monkeypatch.setattr("uci.library.changes._keep", lambda *given: path.write_text("1. d4 *"))
+    monkeypatch.setattr("uci.library.changes._keep", lambda *_: path.write_text("1. d4 *"))
     with pytest.raises(DataError, match="has changed"):
         delete_game(path)
     assert path.read_text(encoding="utf-8") == "1. d4 *"
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "refusal"),
     [(gzip.compress(TEXT.encode()), "is packed"), (TEXT.encode("utf-16"), "is in UTF-16")],
 )
 @pytest.mark.parametrize(
     "change", [delete_game, lambda path: save_game(chess.pgn.Game(), path)], ids=["delete", "save"]
 )
-def test_a_file_that_cannot_be_changed_in_places_stays(tmp_path, data, said, change):
+def test_a_file_that_cannot_be_changed_in_places_stays(tmp_path, data, refusal, change):
     path = tmp_path / "mine.pgn"
     path.write_bytes(data)
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=refusal):
         change(path)
     assert path.read_bytes() == data
 
@@ -183,12 +188,11 @@ def test_what_stands_before_a_game_is_not_deleted_with_it(tmp_path, before, word
 
 def test_several_games_go_in_one_rewrite(path, monkeypatch):
     """Each one rewrote the file."""
-    written = []
-    write = SourceText.write
-    monkeypatch.setattr(SourceText, "write", lambda *given: (written.append(1), write(*given)))
+    write = Mock(side_effect=SourceText.write)
+    monkeypatch.setattr(SourceText, "write", lambda *words: write(*words))
     delete(path, [place_of(path, "Anna"), place_of(path, "Dora")], AROUND)
     assert [game.tags["White"] for game in find_games(path)] == ["Cleo"]
-    assert written == [1]
+    write.assert_called_once()
 
 
 def test_a_refused_change_keeps_a_game_once(path, monkeypatch):
@@ -199,7 +203,7 @@ def test_a_refused_change_keeps_a_game_once(path, monkeypatch):
             with pytest.raises(DataError, match="full"):
                 delete_game(path)
     delete_game(path)
-    assert kept_text(path).count("Cleo") == 1
+    assert earlier_text(path).count("Cleo") == 1
 
 
 def test_a_change_of_a_large_file_takes_little_memory(tmp_path):
@@ -208,8 +212,7 @@ def test_a_change_of_a_large_file_takes_little_memory(tmp_path):
     filler = "".join(f'[White "A"]\n\n1. e4 {{{"x" * 500}}} *\n\n' for _ in range(1000))
     path.write_text(filler * 32 + '[White "Cleo"]\n\n1. d4 *\n\n' + filler)
     size = path.stat().st_size
-    game, there = found(path)
-    place = there[1]
+    game, (_, place, _) = read_game(path)
     game.comment = "Mine."
     tracemalloc.start()
     edit(path, place, Surroundings(place.begin, place.end), game)
@@ -225,7 +228,7 @@ def test_a_change_of_a_large_file_takes_little_memory(tmp_path):
 def test_a_deleted_game_is_kept_beside_the_others(path):
     delete_game(path)
     begin = TEXT.index('[Event "Müller Cup"]\n[White "Cleo"')
-    assert kept_text(path).strip() == TEXT[begin : TEXT.index('\n[White "Dora"')].strip()
+    assert earlier_text(path).strip() == TEXT[begin : TEXT.index('\n[White "Dora"')].strip()
 
 
 def test_a_game_is_kept_apart_from_a_part_of_another(path):
@@ -233,7 +236,7 @@ def test_a_game_is_kept_apart_from_a_part_of_another(path):
     (path.parent / EARLIER).mkdir()
     (path.parent / EARLIER / path.name).write_text('[White "Ha')
     delete_game(path)
-    assert kept_text(path).startswith('[White "Ha\n\n[Event')
+    assert earlier_text(path).startswith('[White "Ha\n\n[Event')
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
@@ -241,26 +244,22 @@ def test_nothing_is_kept_of_a_file_that_may_not_be_written(change, path, monkeyp
     """Each attempt left a copy, or an empty file which may not be written, and then no game of
     this file could be changed any more.
     """
-    game, there = found(path)
-    game.next().next().comment = "Other words"
     monkeypatch.setattr("os.access", lambda *_: False)
     with pytest.raises(DataError, match="Permission denied"):
-        change(*there, game)
+        write_words(path, "Other words", change)
     assert not (path.parent / EARLIER).exists()
 
 
 def test_a_game_whose_words_were_replaced_is_kept_as_it_was(path):
-    game, there = found(path)
-    game.next().next().comment = "Other words"
-    edit(*there, game)
-    assert "{Größe}" in kept_text(path)
+    write_words(path, "Other words")
+    assert "{Größe}" in earlier_text(path)
 
 
 def test_words_that_are_only_added_leave_no_copy(path):
-    game, there = found(path)
+    game, there = read_game(path)
     game.next().comment = "More words"
     edit(*there, game)
-    assert kept_text(path) == ""
+    assert earlier_text(path) == ""
 
 
 def test_a_game_that_cannot_be_kept_stays(path):

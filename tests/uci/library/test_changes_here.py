@@ -5,16 +5,11 @@ import os
 import pytest
 
 from tests.boards import games_in
-from tests.uci.library.own_games import GAMES, listed, row_of, text_of
+from tests.uci.library.own_games import GAMES, delete, lines_of, listed, row_of, rows_of, text_of
 from uci.game.game_file import ANALYSES, REVIEWS
 from uci.library.game_files import WISH, review_path
-from uci.library.game_query import GameQuery
 
 NOTED = text_of(GAMES[1:2]).replace("e4 c5", "e4 { Mine! } c5")
-
-
-def line_of(games, row):
-    return games.catalogue.game(row["key"]).line
 
 
 @pytest.fixture
@@ -26,10 +21,6 @@ def twice(games, tmp_path):
     return games
 
 
-def delete(games, row):
-    return " ".join(games.delete([row["key"]]).sentences)
-
-
 def test_of_equal_games_the_one_changed_last_is_shown(twice):
     row = row_of(twice, "Cleo")
     assert row["file"] == "export.pgn"
@@ -37,11 +28,10 @@ def test_of_equal_games_the_one_changed_last_is_shown(twice):
 
 
 def test_equal_games_are_unfolded(twice):
-    row = row_of(twice, "Cleo")
-    rows, total = twice.catalogue.find(GameQuery(unfolded=row["equality"]))
-    shown = [(row["white"], row["file"]) for row in rows]
-    assert total == 4
-    assert shown[1:3] == [("Cleo", "export.pgn"), ("Cleo", "mine.pgn")]
+    rows = rows_of(twice, unfolded=row_of(twice, "Cleo")["equality"])
+    files = [(row["white"], row["file"]) for row in rows]
+    assert files[1:3] == [("Cleo", "export.pgn"), ("Cleo", "mine.pgn")]
+    assert len(files) == 4
 
 
 def test_what_is_opened_is_what_is_edited(twice):
@@ -57,8 +47,7 @@ def test_what_is_opened_is_what_is_edited(twice):
 
 def test_of_equal_games_only_the_one_that_is_shown_is_deleted(twice, tmp_path):
     """All of them went at once, with what was written into those that nobody had seen."""
-    row = row_of(twice, "Cleo")
-    assert delete(twice, row) == "1 equal game stays, in mine.pgn."
+    assert delete(twice, "Cleo") == "1 equal game stays, in mine.pgn."
     assert [game.headers["White"] for game in games_in(tmp_path / "export.pgn")] == ["Anna"]
     assert "Cleo" in (tmp_path / "mine.pgn").read_text()
 
@@ -66,11 +55,11 @@ def test_of_equal_games_only_the_one_that_is_shown_is_deleted(twice, tmp_path):
 def test_equal_games_of_one_file_are_deleted_one_by_one(tmp_path):
     (tmp_path / "mine.pgn").write_text(text_of(GAMES[:1] * 3))
     games = listed(tmp_path)
-    left = []
-    while rows := games.catalogue.find(GameQuery())[0]:
-        left.append(rows[0]["copies"])
-        assert "list" not in delete(games, rows[0])
-    assert left == [3, 2, 1]
+    copies = []
+    while rows := rows_of(games):
+        copies.append(rows[0]["copies"])
+        assert "list" not in delete(games, "Anna")
+    assert copies == [3, 2, 1]
 
 
 def test_words_before_a_game_do_not_become_those_of_the_next(tmp_path):
@@ -79,29 +68,28 @@ def test_words_before_a_game_do_not_become_those_of_the_next(tmp_path):
         text := '{My book}\n\n[White "Anna"]\n\n1. e4 *\n\n1. d4 *\n'
     )
     games = listed(tmp_path)
-    assert "read as a part of another" in delete(games, row_of(games, "Anna"))
+    assert "read as a part of another" in delete(games, "Anna")
     assert (tmp_path / "mine.pgn").read_text() == text
 
 
 def test_a_game_is_not_deleted_twice(twice):
-    row = row_of(twice, "Cleo")
-    delete(twice, row)
-    assert "not in the list" in delete(twice, row)
+    key = row_of(twice, "Cleo")["key"]
+    twice.delete([key])
+    assert "not in the list" in twice.delete([key]).sentences[0]
 
 
 def test_the_review_goes_with_the_last_game_of_its_line(twice, tmp_path):
-    review = review_path(tmp_path, line_of(twice, row_of(twice, "Cleo")))
+    review = review_path(tmp_path, lines_of(twice)[1])
     review.touch()
-    delete(twice, row_of(twice, "Cleo"))
+    delete(twice, "Cleo")
     assert review.exists()
-    delete(twice, row_of(twice, "Cleo"))
+    delete(twice, "Cleo")
     assert not review.exists()
 
 
 def test_the_wish_for_a_review_goes_with_its_game(games, tmp_path):
-    row = row_of(games, "Cleo")
-    (wish := tmp_path / REVIEWS / f"{line_of(games, row)}{WISH}").touch()
-    delete(games, row)
+    (wish := tmp_path / REVIEWS / f"{lines_of(games)[1]}{WISH}").touch()
+    delete(games, "Cleo")
     assert not wish.exists()
 
 
@@ -115,10 +103,8 @@ def test_analyses_are_games_of_their_own(games, tmp_path):
     (tmp_path / ANALYSES).mkdir()
     (tmp_path / ANALYSES / "a.pgn").write_text(ANALYSIS % "one" + "\n" + ANALYSIS % "two")
     games.refresh()
-    rows, total = games.catalogue.find(GameQuery(result=ANALYSES))
-    comments = {games.game(row["key"]).next().comment for row in rows}
-    assert total == 2
-    assert comments == {"one", "two"}
+    rows = rows_of(games, result=ANALYSES)
+    assert sorted(games.game(row["key"]).next().comment for row in rows) == ["one", "two"]
 
 
 # ---- an import of what is known ------------------------------------------------------------------

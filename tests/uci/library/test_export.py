@@ -27,14 +27,13 @@ def test_a_game_is_saved_in_its_own_words(games):
 
 def test_games_are_saved_in_the_order_of_the_list(games, tmp_path):
     (tmp_path / "out.txt").write_text(finish(pgn_of(games, keys(games, "Zoe", "Anna"))))
-    found = games_in(tmp_path / "out.txt")
-    assert [game.headers["White"] for game in found] == ["Zoe", "Anna"]
+    whites = [game.headers["White"] for game in games_in(tmp_path / "out.txt")]
+    assert whites == ["Zoe", "Anna"]
 
 
-def others_being_saved(games, folder):
+def begin_to_save(games, folder):
     """The steps of saving games of two files, of which one is done."""
-    others = [(name, "B", "", "1-0", "d4 d5") for name in ("Fay", "Gil", "Ida")]
-    write(folder / "more.pgn", *others)
+    write(folder / "more.pgn", *((name, "B", "", "1-0", "d4 d5") for name in ("Fay", "Gil", "Ida")))
     games.refresh()
     steps = pgn_of(games, keys(games, "Zoe", "Fay", "Gil", "Ida"))
     next(steps)  # and others are answered
@@ -43,7 +42,7 @@ def others_being_saved(games, folder):
 
 def test_a_game_that_is_deleted_while_others_are_saved_shifts_none(games, tmp_path):
     """What was behind it in the file was cut elsewhere."""
-    steps = others_being_saved(games, tmp_path)
+    steps = begin_to_save(games, tmp_path)
     games.delete(keys(games, "Fay"))
     (tmp_path / "out.txt").write_text(finish(steps))
     whites = [game.headers["White"] for game in games_in(tmp_path / "out.txt")]
@@ -52,7 +51,7 @@ def test_a_game_that_is_deleted_while_others_are_saved_shifts_none(games, tmp_pa
 
 def test_a_game_that_is_edited_while_others_are_saved_is_saved_as_it_is_then(games, tmp_path):
     """It was left out."""
-    steps = others_being_saved(games, tmp_path)
+    steps = begin_to_save(games, tmp_path)
     (key,) = keys(games, "Gil")
     game = games.game(key)
     game.comment = "Mine."

@@ -1,12 +1,13 @@
 """Reading a folder of games: what is new, has changed or is gone, and files that are odd."""
 
 import os
+from unittest.mock import Mock
 
 import pytest
 
 from engine.errors import DataError
 from tests.new_process import linux, posix
-from tests.uci.library.own_games import FAY, GAMES, row_of, text_of, whites, write
+from tests.uci.library.own_games import FAY, GAMES, delete, row_of, rows_of, text_of, whites, write
 from uci.game.game_file import REVIEWS
 from uci.library import folder_reader
 from uci.library.cooperative import finish
@@ -30,20 +31,11 @@ def test_a_game_is_not_opened_from_a_file_that_changed_since(games, tmp_path):
 
 def unread(games, monkeypatch):
     """The files that a refreshing reads."""
-    read = []
-    find = folder_reader.find_games
-    monkeypatch.setattr(
-        folder_reader,
-        "find_games",
-        lambda path, *rest: (read.append(path.name), find(path, *rest))[1],
-    )
-    games.refresh()
-    monkeypatch.undo()
-    return read
-
-
-def test_a_file_that_stays_is_not_read_again(games, monkeypatch):
-    assert not unread(games, monkeypatch)
+    find = Mock(side_effect=folder_reader.find_games)
+    with monkeypatch.context() as patched:
+        patched.setattr(folder_reader, "find_games", find)
+        games.refresh()
+    return [call.args[0].name for call in find.call_args_list]
 
 
 @pytest.mark.parametrize("times", ["all", "but the latest"])
@@ -75,8 +67,7 @@ def test_of_a_file_that_is_settled_only_the_times_are_looked_at(games, tmp_path,
 
 
 def test_a_change_made_here_asks_for_no_reading(games, monkeypatch):
-    row = row_of(games, "Cleo")
-    games.delete([row["key"]])
+    delete(games, "Cleo")
     assert not unread(games, monkeypatch)
 
 
@@ -84,10 +75,9 @@ def test_a_change_made_here_in_a_file_that_was_not_read_is_followed_by_one(
     games, tmp_path, monkeypatch
 ):
     """A game that another program had saved there was never listed."""
-    row = row_of(games, "Cleo")
     with (tmp_path / "mine.pgn").open("a") as stream:
         stream.write("\n" + text_of([FAY]))
-    games.delete([row["key"]])
+    delete(games, "Cleo")
     assert unread(games, monkeypatch) == ["mine.pgn"]
     assert whites(games) == ["Fay", "Dora", "Anna"]
 
@@ -96,10 +86,8 @@ def test_a_file_that_could_not_be_opened_is_read_the_next_time(games, tmp_path, 
     """Another program had it open for a moment, and its games were missing for ever."""
     write(tmp_path / "new.pgn", FAY)
     with monkeypatch.context() as patched:
-        patched.setattr(
-            "uci.library.game_files.open_unpacked",
-            lambda path: (_ for _ in ()).throw(PermissionError(13, "no")),
-        )
+        refuse = Mock(side_effect=PermissionError(13, "no"))
+        patched.setattr("uci.library.game_files.open_unpacked", refuse)
         assert len(games.refresh()) == 1
     assert not games.refresh()
     assert whites(games)[0] == "Fay"
@@ -120,32 +108,33 @@ def many(tmp_path, monkeypatch):
     """A folder of two files with 60 games, of which each is a step of its own."""
     monkeypatch.setattr(folder_reader, "_STEP_S", 0.0)
     for name in "ab":
-        write(
-            tmp_path / f"{name}.pgn",
-            *[(f"{name}{number:02}", "B", "", "1-0", "e4 e5") for number in range(30)],
-        )
+        games = ((f"{name}{number:02}", "B", "", "1-0", "e4 e5") for number in range(30))
+        write(tmp_path / f"{name}.pgn", *games)
     return GamesFolder(tmp_path)
 
 
+def number_listed(games):
+    return games.catalogue.find(GameQuery())[1]
+
+
 def test_games_are_listed_while_others_are_still_to_come(many):
-    steps = many.refreshing()
-    listed = [many.catalogue.find(GameQuery())[1] for _ in steps]
-    assert listed == sorted(listed)
-    assert {1, 30, 45} <= {*listed}
+    numbers = [number_listed(many) for _ in many.refreshing()]
+    assert numbers == sorted(numbers)
+    assert {1, 30, 45} <= {*numbers}
 
 
 def test_it_is_told_how_many_games_are_still_to_come(many):
-    told = []
-    finish(many.refreshing(lambda read, left: told.append((read, left))))
-    assert [read for read, _ in told] == [*range(1, 61)]
-    assert all(abs(read + left - 60) <= 2 for read, left in told)
+    progress = []
+    finish(many.refreshing(lambda *numbers: progress.append(numbers)))
+    assert [read for read, _ in progress] == [*range(1, 61)]
+    assert all(abs(read + left - 60) <= 2 for read, left in progress)
 
 
 def test_a_file_that_is_read_again_stays_listed_meanwhile(many, tmp_path):
     """The list was empty and began anew."""
     many.refresh()
     (tmp_path / "a.pgn").touch()
-    assert {many.catalogue.find(GameQuery())[1] for _ in many.refreshing()} == {60}
+    assert {number_listed(many) for _ in many.refreshing()} == {60}
 
 
 def test_two_readings_of_a_new_file_list_each_game_once(many):
@@ -164,12 +153,12 @@ def test_a_game_deleted_while_its_file_is_read_stays_deleted(many):
     steps = many.refreshing()
     for _step in range(5):
         next(steps)
-    row = many.catalogue.find(GameQuery())[0][0]
-    assert not many.delete([row["key"]]).sentences
+    white = rows_of(many)[0]["white"]
+    assert not delete(many, white)
     for _step in steps:
         pass
-    assert row["white"] not in [game.white for game in many.catalogue._games.values()]
-    assert many.catalogue.find(GameQuery())[1] == 59
+    assert white not in [game.white for game in many.catalogue._games.values()]
+    assert number_listed(many) == 59
 
 
 # ---- odd files -----------------------------------------------------------------------------------
@@ -192,8 +181,7 @@ def test_a_link_to_a_file_of_the_folder_is_no_other_file(games, tmp_path):
     """Its games were said to stay when they were deleted from the file that it leads to."""
     (tmp_path / "again.pgn").symlink_to(tmp_path / "mine.pgn")
     games.refresh()
-    row = row_of(games, "Cleo")
-    assert not games.delete([row["key"]]).sentences
+    assert not delete(games, "Cleo")
     assert whites(games) == ["Dora", "Anna"]
 
 
@@ -219,7 +207,7 @@ def test_a_file_name_of_any_bytes_is_as_good_as_another(games, tmp_path):
     row = row_of(games, "Cleo")
     assert row["file"] == "M\ufffdller.pgn"
     assert games.game(row["key"]).headers["White"] == "Cleo"
-    games.delete([row["key"]])
+    delete(games, "Cleo")
     assert whites(games) == ["Dora", "Anna"]
 
 

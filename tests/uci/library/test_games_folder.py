@@ -10,6 +10,7 @@ from tests.new_process import wait_until
 from tests.uci.library.own_games import (
     FAY,
     GAMES,
+    delete,
     lines_of,
     row_of,
     shelf_in,
@@ -20,7 +21,7 @@ from tests.uci.library.test_background import reviews_in, wait_until_reviewed
 from tests.uci.library.test_reviews import JUNK, kept_of
 from tests.unit.files.test_text import zipped
 from uci.game.game_file import REVIEWS, pgn_files
-from uci.library.game_files import WISH, review_path
+from uci.library.game_files import WISH, review_files, review_path
 from uci.library.games_folder import GamesFolder
 from uci.library.own_names import NAMES, OwnNames
 from uci.library.worker import GamesWorker
@@ -42,8 +43,8 @@ def test_names_that_cannot_be_read_survive_one_that_is_added(tmp_path, junk):
     names.change(" Anna ", True)
     assert not names.read()
     assert names.all == ["you", "anna"]
-    (kept,) = tmp_path.glob(f"{NAMES}.*")
-    assert kept.read_bytes() == junk.encode(errors="surrogatepass")
+    (damaged,) = tmp_path.glob(f"{NAMES}.*")
+    assert damaged.read_bytes() == junk.encode(errors="surrogatepass")
 
 
 def test_names_that_another_editor_wrote_are_read(tmp_path):
@@ -68,13 +69,13 @@ def test_names_that_two_programs_note_are_both_kept(tmp_path):
 
 def test_names_are_shown_as_the_games_spell_them(games, tmp_path):
     (tmp_path / NAMES).write_text('["anna", "nobody"]')
-    told = []
-    shelf = shelf_in(tmp_path, told.append)
+    messages = []
+    shelf = shelf_in(tmp_path, messages.append)
     shelf.ask(GamesService.refresh)
-    wait_until(lambda: any(one["do"] == "games_read" for one in told))
+    wait_until(lambda: any(message["do"] == "games_read" for message in messages))
     shelf.ask(games_requests.names)
-    wait_until(lambda: told[-1]["do"] == "games_names")
-    assert told[-1]["own"] == ["Anna", "nobody"]
+    wait_until(lambda: messages[-1]["do"] == "games_names")
+    assert messages[-1]["own"] == ["Anna", "nobody"]
     shelf.close()
 
 
@@ -83,16 +84,14 @@ def test_names_are_shown_as_the_games_spell_them(games, tmp_path):
 
 def test_a_change_is_made_though_the_board_closes(tmp_path):
     """A game that was deleted just before the end stayed."""
-    begun = threading.Event()
-    goes_on = threading.Event()
-    made = threading.Event()
+    begun, goes_on, done = (threading.Event() for _ in range(3))
     worker = GamesWorker(tmp_path, print)
     worker.do(lambda games: (begun.set(), goes_on.wait(30.0), games.add_name("Ada")))
-    worker.do(lambda games: made.set())
+    worker.do(lambda games: done.set())
     assert begun.wait(30.0)
     worker.close()
     goes_on.set()
-    assert made.wait(30.0)
+    assert done.wait(30.0)
     assert OwnNames(tmp_path).told == ["Ada"]
 
 
@@ -122,30 +121,30 @@ def failing(games):
 
 
 @pytest.mark.parametrize(
-    ("work", "said"),
+    ("work", "sentence"),
     [
         (lambda games: [].pop(), "IndexError: pop from empty list"),
         (failing, "KeyError: 'x'"),
     ],
 )
-def test_no_work_ends_without_a_word(tmp_path, work, said):
+def test_no_work_ends_without_a_word(tmp_path, work, sentence):
     """Of what was no expected error, nobody heard."""
-    heard = []
-    worker = GamesWorker(tmp_path, heard.append)
+    errors = []
+    worker = GamesWorker(tmp_path, errors.append)
     worker.do(work)
-    wait_until(lambda: heard)
-    assert heard == [said]
+    wait_until(lambda: errors)
+    assert errors == [sentence]
     worker.close()
 
 
 def test_no_reading_ends_without_a_word(tmp_path, monkeypatch):
     """The list had "0 games"."""
-    told = []
+    messages = []
     monkeypatch.setattr(GamesFolder, "refreshing", lambda games, *rest: 1 // 0)
-    shelf = shelf_in(tmp_path, told.append)
+    shelf = shelf_in(tmp_path, messages.append)
     shelf.ask(GamesService.refresh)
-    wait_until(lambda: told)
-    assert "ZeroDivisionError" in told[-1]["problems"][0]
+    wait_until(lambda: messages)
+    assert "ZeroDivisionError" in messages[-1]["problems"][0]
     shelf.close()
 
 
@@ -172,18 +171,16 @@ def test_an_upload_stays_in_the_folder(tmp_path, name):
 
 def test_a_background_review_of_a_game_that_was_deleted_is_not_kept(games, tmp_path):
     """It came back."""
-    row = row_of(games, "Dora")
-    begun = threading.Event()
-    goes_on = threading.Event()
+    begun, goes_on = threading.Event(), threading.Event()
     reviews = reviews_in(tmp_path, lambda: (begun.set(), goes_on.wait(60.0)))
     reviews.add([line := lines_of(games)[0]])
     assert begun.wait(60.0)
-    games.delete([row["key"]])
+    delete(games, "Dora")
     reviews.add([line])  # and is wished for again
     goes_on.set()
     wait_until_reviewed(reviews)
     wait_until(lambda: reviews._job is None)
-    assert not list((tmp_path / REVIEWS).glob("*.json"))
+    assert not review_files(tmp_path)
 
 
 def kept_on_board(tmp_path, text):
@@ -194,7 +191,7 @@ def kept_on_board(tmp_path, text):
     wait_until(lambda: shelf._worker._thread._work_queue.empty())
     wait_for_worker(shelf)
     shelf.close()
-    return list((tmp_path / REVIEWS).glob("*.json"))
+    return review_files(tmp_path)
 
 
 def test_the_boards_review_of_an_opened_game_is_kept(games, tmp_path):
@@ -211,8 +208,8 @@ def test_the_boards_review_of_a_game_that_is_in_no_file_is_not_kept(games, tmp_p
 
 def test_puzzles_of_a_deleted_game_go_with_it(games, tmp_path):
     puzzle = {"fen": "7k/8/5KQ1/8/8/8/8/8 w - - 0 1", "moves": ["g6g7"], "themes": []}
-    kept = json.loads(kept_of(text_of(GAMES[1:2])).text()) | {"puzzles": [puzzle]}
-    review_path(tmp_path, lines_of(games)[1]).write_text(json.dumps(kept))
+    fields = json.loads(kept_of(text_of(GAMES[1:2])).text()) | {"puzzles": [puzzle]}
+    review_path(tmp_path, lines_of(games)[1]).write_text(json.dumps(fields))
     shelf = shelf_in(tmp_path)
     forgotten = set()
     shelf.puzzles.forget = forgotten.update
@@ -229,9 +226,9 @@ def test_puzzles_of_a_deleted_game_go_with_it(games, tmp_path):
 
 @pytest.fixture
 def visit(tmp_path):
-    made = Importing(tmp_path)
-    yield made
-    made.shelf.close()
+    importing = Importing(tmp_path)
+    yield importing
+    importing.shelf.close()
 
 
 class Importing:
@@ -239,16 +236,16 @@ class Importing:
 
     def __init__(self, folder):
         self.folder = folder
-        self.told = []
-        self.shelf = shelf_in(folder, self.told.append)
+        self.messages = []
+        self.shelf = shelf_in(folder, self.messages.append)
 
     def heard(self, kind):
-        return [one for one in self.told if one["do"] == kind]
+        return [message for message in self.messages if message["do"] == kind]
 
     def take(self, name, text):
         """Import a file; return what is said of it."""
         wait_for_worker(self.shelf)
-        self.told.clear()
+        self.messages.clear()
         upload = self.shelf.upload_path(name)
         upload.write_bytes(text if isinstance(text, bytes) else text.encode())
         self.shelf.take_in(upload)
@@ -259,7 +256,7 @@ class Importing:
     @property
     def asked(self):
         """The names that may be one's own in the question that is shown."""
-        return [name for one in self.heard("games_names")[-1:] for name in one["likely"]]
+        return [name for question in self.heard("games_names")[-1:] for name in question["likely"]]
 
 
 def test_an_import_says_what_it_did_not_take(visit):
@@ -307,7 +304,7 @@ def test_a_packed_study_is_taken_in(visit):
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "said"),
+    ("name", "text", "reason"),
     [
         ("suite.pgn", "4k3/8/8/8/8/8/8/4K3 w - - bm Kd2;\n",
          "suite.pgn: expected games in PGN or puzzles in Lichess's format, found positions"),
@@ -316,8 +313,8 @@ def test_a_packed_study_is_taken_in(visit):
     ],
     ids=["positions", "an archive", "a torn file"],
 )  # fmt: skip
-def test_an_import_that_is_none_says_why(visit, name, text, said):
-    assert visit.take(name, text)[0].startswith(said)
+def test_an_import_that_is_none_says_why(visit, name, text, reason):
+    assert visit.take(name, text)[0].startswith(reason)
     assert not list(visit.folder.glob("*.pgn"))
 
 

@@ -1,5 +1,7 @@
 """What the reviews of one's own games tell together, and what kind each mistake is of."""
 
+from unittest.mock import Mock
+
 import chess
 import pytest
 
@@ -87,30 +89,24 @@ def reviewed(tmp_path):
     games.add_name("Anna")
     games.refresh()
     for game in [*games.catalogue._games.values()]:
-        kept = (
-            [Mistake(12, "fork", True)] if game.mine == "black" else [Mistake(1, "pin", False)] * 2
-        )
-        facts = ReviewFacts(
-            {"white": 90.0, "black": 70.0},
-            {"white": [1, 0, 0], "black": [0, 1, 0]},
-            {"white": [], "black": [], game.mine: kept},
-        )
+        lapses = {"white": [], "black": [Mistake(12, "fork", True)]}
+        if game.mine == "white":
+            lapses = {"white": [Mistake(1, "pin", False)] * 2, "black": []}
+        accuracy = {"white": 90.0, "black": 70.0}
+        facts = ReviewFacts(accuracy, {"white": [1, 0, 0], "black": [0, 1, 0]}, lapses)
         games.catalogue.note_review(game.line, facts)
     return counted_games(games.catalogue.reviewed())
 
 
 def test_games_of_15_moves_count(reviewed):
     """A game that was lost in six moves was a point of the curve."""
-    assert [one["accuracy"] for one in points(reviewed)] == [70.0]
+    assert [point["accuracy"] for point in points(reviewed)] == [70.0]
 
 
 def test_mistakes_are_counted_by_what_they_have_in_common(reviewed):
-    told = {(row["by"], row["name"]): (row["games"], row["mistakes"]) for row in rows(reviewed)}
-    assert told == {
-        ("opening", "Italian Game"): (1, 1),
-        ("side", "black"): (1, 1),
-        ("motif", "fork"): (1, 1),
-    }
+    counts = {(row["by"], row["name"]): (row["games"], row["mistakes"]) for row in rows(reviewed)}
+    names = [("opening", "Italian Game"), ("side", "black"), ("motif", "fork")]
+    assert counts == dict.fromkeys(names, (1, 1))
 
 
 def test_a_row_tells_how_its_games_went(reviewed):
@@ -138,11 +134,11 @@ def mating():
 
 def test_a_reason_is_looked_for_once(monkeypatch):
     """A page looked for the reason of each mark four times, and took seconds."""
-    found = list[object]()
+    find = Mock()
     move = mating()
-    monkeypatch.setattr("uci.annotate.reasons.find_reason", lambda lines: found.append(lines))
-    assert [reason_of(move) for _ in range(4)] == [None] * 4
-    assert len(found) == 1
+    monkeypatch.setattr("uci.annotate.reasons.find_reason", find)
+    assert [reason_of(move) for _ in range(4)] == [find.return_value] * 4
+    find.assert_called_once()
 
 
 def test_a_reason_is_told_in_the_language_that_is_spoken_now():

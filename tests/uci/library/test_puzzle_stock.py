@@ -7,31 +7,24 @@ from dataclasses import asdict, replace
 import pytest
 
 from tests.browser.test_games import PUZZLE
+from tests.uci.library.test_puzzles import FORK, MATE
 from uci.game.game_file import REVIEWS
 from uci.library import puzzle_stock
 from uci.library.cooperative import finish
+from uci.library.game_files import review_path
 from uci.library.puzzle_log import LOG
 from uci.library.puzzle_stock import IMPORTED, PuzzleStock
-from uci.library.puzzles import Puzzle
 from uci.library.training import PuzzleTraining
 
-MATE = Puzzle("7k/8/5KQ1/8/8/8/8/8 w - - 0 1", ("g6g7",))
-FORK = Puzzle("r3k3/8/8/1N6/8/8/8/4K3 w q - 0 1", ("b5c7", "e8d7", "c7a8"), themes=("fork",))
-
-
-@pytest.fixture(autouse=True)
-def no_set(monkeypatch):
-    monkeypatch.setattr("uci.library.puzzle_stock.read_set", lambda: iter(()))
+pytestmark = pytest.mark.usefixtures("no_shipped_puzzles")
 
 
 def keep_review(folder, letter, *puzzles):
     game = '[White "Anna"]\n[Black "Ben"]\n[Date "2024.01.02"]\n\n1. e4 *'
     (folder / REVIEWS).mkdir(exist_ok=True)
-    path = folder / REVIEWS / f"{letter * 24}.json"
-    kept = {"game": game, "puzzles": [asdict(puzzle) for puzzle in puzzles]}
-    path.write_text(json.dumps(kept))
-    times = ord(letter), ord(letter)
-    os.utime(path, times)
+    path = review_path(folder, letter * 24)
+    path.write_text(json.dumps({"game": game, "puzzles": list(map(asdict, puzzles))}))
+    os.utime(path, (ord(letter), ord(letter)))
     return path
 
 
@@ -59,9 +52,9 @@ def test_puzzles_go_with_their_review_unless_another_has_them(tmp_path):
     stock = PuzzleStock(tmp_path)
     assert len(stock.puzzles()) == 2
     path.unlink()
-    (left,) = stock.puzzles().values()
-    assert left.key == FORK.key
-    assert left.game.split(" ")[0] == "b" * 24
+    (puzzle,) = stock.puzzles().values()
+    assert puzzle.key == FORK.key
+    assert puzzle.game.split(" ")[0] == "b" * 24
 
 
 def test_of_two_reviews_the_one_that_knows_the_whole_line_counts(tmp_path):
@@ -73,7 +66,7 @@ def test_of_two_reviews_the_one_that_knows_the_whole_line_counts(tmp_path):
 
 def test_a_review_that_cannot_be_read_has_no_puzzles(tmp_path):
     keep_review(tmp_path, "a", MATE)
-    (tmp_path / REVIEWS / f"{'b' * 24}.json").write_text("broken")
+    review_path(tmp_path, "b" * 24).write_text("broken")
     assert len(PuzzleStock(tmp_path).puzzles()) == 1
 
 
@@ -84,11 +77,6 @@ def imported(folder, text=PUZZLE):
     stock = PuzzleStock(folder)
     (folder / "p.csv").write_text(text)
     return stock, finish(stock.adding(folder / "p.csv", "p.csv"))
-
-
-def test_imported_puzzles_are_there_the_next_time(tmp_path):
-    stock, _ = imported(tmp_path)
-    assert PuzzleStock(tmp_path).puzzles() == stock.puzzles() != {}
 
 
 def test_puzzles_are_imported_once(tmp_path):
@@ -105,10 +93,10 @@ def test_no_more_puzzles_are_imported_than_memory_holds(tmp_path, monkeypatch):
 
 
 def test_a_line_of_an_import_that_cannot_be_read_spoils_no_other(tmp_path):
-    imported(tmp_path)
+    stock, _ = imported(tmp_path)
     (path,) = (tmp_path / IMPORTED).iterdir()
     path.write_bytes(b'{"fen": 5}\n[1]\nx\n' + path.read_bytes())
-    assert len(PuzzleStock(tmp_path).puzzles()) == 1
+    assert PuzzleStock(tmp_path).puzzles() == stock.puzzles() != {}
 
 
 # ---- the log -------------------------------------------------------------------------------------
@@ -122,13 +110,6 @@ def trained(tmp_path):
     for puzzle in (MATE, FORK):
         training.answer(puzzle, True)
     return tmp_path
-
-
-def test_what_was_trained_is_there_the_next_time(trained):
-    first = PuzzleTraining(trained).standing
-    assert first.streak == 2
-    assert first.longest == 2
-    assert first.rating.points > 1500.0
 
 
 def test_a_torn_last_line_loses_one_answer(trained):

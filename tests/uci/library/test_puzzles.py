@@ -62,15 +62,17 @@ def stock():
 
 @pytest.fixture
 def training(tmp_path, clock, stock):
-    made = PuzzleTraining(tmp_path, clock)
-    made.stock = stock
-    return made
+    training = PuzzleTraining(tmp_path, clock)
+    training.stock = stock
+    return training
 
 
-def missed(others={}, find=0.5):  # noqa: B006 - nobody changes it
-    """The review of 1. h4, a blunder, where 1. d4 was found by this share of people."""
+def missed(knight=-0.9, find=0.5):
+    """The review of 1. h4, a blunder, where 1. d4 was found by this share of people; and the value
+    of 1. Nf3.
+    """
     game = read("1. h4 *")
-    engine = ScriptedEngine(valued(game, {"d2d4": 0.5, "h2h4": -0.6, **others}))
+    engine = ScriptedEngine(valued(game, {"d2d4": 0.5, "h2h4": -0.6, "g1f3": knight}))
     engine.shares = {"d2d4": find}
     return review(game, engine)
 
@@ -84,10 +86,10 @@ def test_a_missed_move_becomes_a_puzzle_that_is_hard_where_few_find_it(find, rat
 
 
 @pytest.mark.parametrize(
-    ("other", "side"), [(0.49, chess.WHITE), (0.25, chess.WHITE), (0.0, chess.BLACK), (0.0, None)]
+    ("knight", "side"), [(0.49, chess.WHITE), (0.25, chess.WHITE), (0.0, chess.BLACK), (0.0, None)]
 )
-def test_a_move_with_an_equal_and_another_sides_become_none(other, side):
-    assert not puzzles_of(missed({"g1f3": other}), side)
+def test_a_move_with_an_equal_and_another_sides_become_none(knight, side):
+    assert not puzzles_of(missed(knight), side)
 
 
 def test_the_puzzles_that_ship_are_of_every_kind():
@@ -160,17 +162,11 @@ def attempt_at(training, puzzle, *moves):
     return attempt
 
 
-def test_the_second_try_does_not_count(training, stock):
+@pytest.mark.parametrize(("tries", "streak"), [(["g6g7"], 1), (["f6f7", "g6g7"], 0)])
+def test_only_the_first_try_counts(training, stock, tries, streak):
     stock.add(MATE)
-    assert "Try again" in attempt_at(training, MATE, "f6f7").says
-    attempt_at(training, MATE, "f6f7", "g6g7")
-    assert training.standing.streak == 0
-
-
-def test_the_first_try_counts(training, stock):
-    stock.add(MATE)
-    attempt_at(training, MATE, "g6g7")
-    assert training.standing.streak == 1
+    attempt_at(training, MATE, *tries)
+    assert training.standing.streak == streak
 
 
 def test_a_check_that_is_no_mate_is_another_move(training, stock):
@@ -191,8 +187,8 @@ def test_the_move_before_is_told(training):
         played(before, chess.Move.from_uci("d8d5")).fen(), ("c3d5",), before=f"{before.fen()} d8d5"
     )
     attempt = PuzzleAttempt(training, puzzle)
-    told = "The last move was Qxd5. White to move. Find the only good move."
-    assert attempt.says == told
+    question = "The last move was Qxd5. White to move. Find the only good move."
+    assert attempt.says == question
     assert attempt.board.peek().uci() == "d8d5"
     attempt.play(chess.Move.from_uci("c3d5"))
     assert attempt.says == "Solved! It wins the queen: the queen on d5 is unguarded."
@@ -202,7 +198,7 @@ PROMOTION = Puzzle("8/P6k/8/8/8/8/8/K7 w - - 0 1", ("a7a8q",))
 
 
 @pytest.mark.parametrize(
-    ("puzzle", "tried", "says"),
+    ("puzzle", "tried", "verdict"),
     [
         (MATE, ["f6f7", "g6g7"], "Solved, but not at the first try. It is mate in 1."),
         (FORK, ["b5c7", "c7a8"], "Solved! It wins a rook: a fork of king and rook by the knight on c7."),
@@ -211,10 +207,10 @@ PROMOTION = Puzzle("8/P6k/8/8/8/8/8/K7 w - - 0 1", ("a7a8q",))
         (Puzzle("4k3/8/8/8/8/8/4P3/4K3 w - - 0 1", ("e2e4",)), ["e2e4"], "Solved! Every other move is much worse."),
     ],
 )  # fmt: skip
-def test_a_solution_is_explained_behind_its_end(training, puzzle, tried, says):
+def test_a_solution_is_explained_behind_its_end(training, puzzle, tried, verdict):
     attempt = attempt_at(training, puzzle, *tried)
     assert attempt.is_over
-    assert attempt.says == says
+    assert attempt.says == verdict
 
 
 THEMES = {
@@ -231,8 +227,7 @@ THEMES = {
 @pytest.mark.parametrize("puzzle", THEMES, ids=[" ".join(themes) for themes in THEMES.values()])
 def test_the_themes_of_ones_own_puzzles_follow_from_rules(puzzle):
     """They were phase and mate alone."""
-    moves = [chess.Move.from_uci(move) for move in puzzle.moves]
-    assert themes_of(puzzle.start, moves) == THEMES[puzzle]
+    assert themes_of(puzzle.start, puzzle.line) == THEMES[puzzle]
 
 
 @pytest.mark.parametrize(
@@ -266,12 +261,12 @@ def test_ratings_move_as_the_papers_formulas_say():
     """Glickman 2012, steps 3 to 8, with the new volatility found by bisection of the condition in
     step 5.
     """
-    mine, other = Rating(1500.0, 200.0, 0.06), Rating(1400.0, 30.0, 0.06)
-    after = mine.after(1.0, other)
+    mine, opponent = Rating(1500.0, 200.0, 0.06), Rating(1400.0, 30.0, 0.06)
+    after = mine.after(1.0, opponent)
     # 1563.6 in the paper's example, after its first game
     exact = (1563.5641943, 175.4026559, 0.0599986573)
     assert (after.points, after.deviation, after.volatility) == pytest.approx(exact, rel=1e-8)
-    assert mine.after(0.0, other).points < 1500 < after.points
+    assert mine.after(0.0, opponent).points < 1500 < after.points
     upset = Rating().after(1.0, Rating(3200.0, 80.0))
     assert upset.points == pytest.approx(2184.0, abs=1.0), "it was 2,331,994"
 
@@ -291,19 +286,19 @@ LICHESS = {
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, ZSTD.compress])
 def test_lichess_own_file_is_read(tmp_path, text, pack):
     (tmp_path / "p.csv").write_bytes(pack(text.encode()))
-    found, *_ = read_lichess(tmp_path / "p.csv")
-    assert found.moves == ("a1a8",)
-    assert found.rating == 1400.0
-    assert found.deviation == 80.0
-    assert chess.Board(found.fen) == chess.Board("6k1/5p2/6pp/8/8/8/8/R5K1 w - - 0 2")
+    puzzle, *_ = read_lichess(tmp_path / "p.csv")
+    assert puzzle.moves == ("a1a8",)
+    assert puzzle.rating == 1400.0
+    assert puzzle.deviation == 80.0
+    assert puzzle.fen == "6k1/5p2/6pp/8/8/8/8/R5K1 w - - 0 2"
 
 
 def test_a_puzzle_without_a_rating_is_as_uncertain_as_a_new_player(tmp_path):
     (tmp_path / "p.csv").write_text("x,8/P6k/8/8/8/8/8/K7 b - - 0 1,h7h6 a7a8q\n")
-    (found,) = read_lichess(tmp_path / "p.csv")
-    assert found.moves == ("a7a8q",)
-    assert found.rating == 1500.0
-    assert found.deviation == 350.0
+    (puzzle,) = read_lichess(tmp_path / "p.csv")
+    assert puzzle.moves == ("a7a8q",)
+    assert puzzle.rating == 1500.0
+    assert puzzle.deviation == 350.0
 
 
 BAD_ROWS = {
@@ -322,12 +317,7 @@ BAD_ROWS = {
 }
 
 
-@pytest.fixture
-def no_set(monkeypatch):
-    monkeypatch.setattr("uci.library.puzzle_stock.read_set", lambda: iter(()))
-
-
-@pytest.mark.usefixtures("no_set")
+@pytest.mark.usefixtures("no_shipped_puzzles")
 @pytest.mark.parametrize(("row", "fault"), BAD_ROWS.values(), ids=BAD_ROWS)
 def test_one_bad_row_is_skipped(tmp_path, row, fault):
     stock = PuzzleStock(tmp_path)
@@ -338,7 +328,7 @@ def test_one_bad_row_is_skipped(tmp_path, row, fault):
     assert fault in sentence
 
 
-@pytest.mark.usefixtures("no_set")
+@pytest.mark.usefixtures("no_shipped_puzzles")
 def test_a_file_without_a_puzzle_is_refused(tmp_path):
     (path := tmp_path / "puzzles.csv").write_text("x\n")
     with pytest.raises(
@@ -359,13 +349,13 @@ CHOSEN = [
 ]
 
 
-@pytest.mark.parametrize(("wanted", "chosen"), CHOSEN, ids=repr)
-def test_puzzles_are_chosen_by_what_is_wanted(training, wanted, chosen, stock):
+@pytest.mark.parametrize(("query", "chosen"), CHOSEN, ids=repr)
+def test_puzzles_are_chosen_by_what_is_wanted(training, query, chosen, stock):
     fork = replace(TWO_MOVES, source="lichess", rating=1450.0, themes=("fork", "middlegame"))
     pin = replace(FORK, source="lichess", rating=2100.0, themes=("pin", "skewer"))
     stock.add(MATE, fork, pin)
     puzzles = {"mine": MATE, "fork": fork, "pin": pin}
-    assert training.next(PuzzleQuery(**wanted)) == puzzles.get(chosen)
+    assert training.next(PuzzleQuery(**query)) == puzzles.get(chosen)
 
 
 # A puzzle, what is tried, what follows, and what is said; a check that follows is mate.
@@ -377,14 +367,14 @@ REFUTED = [
 ]
 
 
-@pytest.mark.parametrize(("puzzle", "tried", "line", "says"), REFUTED)
-def test_a_wrong_try_is_refuted_in_words(training, puzzle, tried, line, says, stock):
+@pytest.mark.parametrize(("puzzle", "tried", "line", "sentence"), REFUTED)
+def test_a_wrong_try_is_refuted_in_words(training, puzzle, tried, line, sentence, stock):
     stock.add(puzzle)
     attempt = attempt_at(training, puzzle, tried)
     mate = 1 if "mate" in line else None
     moves = moves_in(line.removesuffix(" mate"))
     info = SearchInfo(1, 1, 1, 1, 1, 0, 1, 0, mate, (0, 0, 1000), moves)
     assert attempt.refute(SearchResult(None, None, [info], [], 1, 1) if line else None) == moves
-    assert says in attempt.says
+    assert sentence in attempt.says
     attempt.give_up()
     assert attempt.failed is None

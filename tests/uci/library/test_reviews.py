@@ -10,16 +10,14 @@ import pytest
 
 from engine.errors import DataError
 from engine.search.limits import Limits
-from tests.uci.library.own_games import GAMES, row_of, text_of
+from tests.uci.library.own_games import GAMES, lines_of, row_of, rows_of, text_of
 from uci.annotate.move_marks import BLUNDER
 from uci.annotate.move_review import GameReview, MoveReview
 from uci.annotate.people import PeopleShares
 from uci.common.evaluation import Evaluation
 from uci.common.reading import read_text_games
-from uci.game.game_file import REVIEWS
 from uci.language import speak
-from uci.library.game_files import line_key, review_path
-from uci.library.game_query import GameQuery
+from uci.library.game_files import line_key, review_files, review_path
 from uci.library.reviews import KeptReview
 
 MOVES = chess.Move.from_uci
@@ -52,7 +50,7 @@ def again(tmp_path):
     return KeptReview.read(path)
 
 
-@pytest.mark.parametrize("name", [one.name for one in fields(MoveReview) if one.init])
+@pytest.mark.parametrize("name", [field.name for field in fields(MoveReview) if field.init])
 def test_what_is_said_of_a_move_is_kept(again, name):
     """The moves that are also good could be lost without a word."""
     assert getattr(again.review.moves[0], name) == getattr(MOVE, name)
@@ -71,10 +69,10 @@ def test_the_game_is_kept_with_its_words(tmp_path):
 
 @pytest.mark.parametrize(("side", "mistakes"), [("white", [1, 0, 0]), ("black", [0, 0, 0])])
 def test_the_facts_of_a_side_are_kept(side, mistakes):
-    kept = kept_of()
-    facts = json.loads(kept.text())["facts"]
+    review = kept_of()
+    facts = json.loads(review.text())["facts"]
     assert facts["mistakes"][side] == mistakes, "by phase"
-    assert facts[side] == kept.review.accuracy(chess.COLOR_NAMES.index(side) == 1)
+    assert facts[side] == review.review.accuracy(side == "white")
 
 
 def test_a_page_of_a_kept_review_speaks_the_language_of_who_asks(again):
@@ -109,7 +107,7 @@ def test_a_corrected_tag_keeps_the_review(reviewed, tmp_path, old, new):
     path = tmp_path / "mine.pgn"
     path.write_text(path.read_text().replace(old, new))
     reviewed.refresh()
-    (row,) = reviewed.catalogue.find(GameQuery("anna", side="black"))[0]
+    (row,) = rows_of(reviewed, text="anna", side="black")
     assert row["accuracy_white"] is not None
     assert len(reviewed.catalogue.reviewed()) == 1
 
@@ -117,11 +115,11 @@ def test_a_corrected_tag_keeps_the_review(reviewed, tmp_path, old, new):
 def test_a_review_stays_where_a_later_one_cannot_be_written(reviewed, monkeypatch):
     """On a full disk the older one had gone already."""
     key = row_of(reviewed, "Cleo")["key"]
-    kept = reviewed.kept_review(key)
+    review = reviewed.kept_review(key)
     monkeypatch.setattr("uci.library.reviews.write_file", Mock(side_effect=OSError(28, "full")))
     with pytest.raises(OSError, match="full"):
-        reviewed.keep_review(line_key(kept.review.game), kept)
-    assert reviewed.kept_review(key).text() == kept.text()
+        reviewed.keep_review(line_key(review.review.game), review)
+    assert reviewed.kept_review(key).text() == review.text()
 
 
 def test_the_page_of_a_review_shows_the_game_of_today(reviewed, tmp_path):
@@ -135,36 +133,28 @@ def test_the_page_of_a_review_shows_the_game_of_today(reviewed, tmp_path):
 
 
 def test_a_game_that_is_reviewed_is_not_reviewed_again(reviewed):
-    assert reviewed.catalogue.unreviewed() == [
-        reviewed.catalogue.game(row_of(reviewed, "Anna")["key"]).line
-    ]
-
-
-def test_a_review_of_a_game_that_is_not_there_is_not_kept(games, tmp_path):
-    review = kept_of("1. h4 *", [])
-    with pytest.raises(DataError, match="not in the list"):
-        games.keep_review(line_key(review.review.game), review)
-    assert not list((tmp_path / REVIEWS).glob("*.json"))
+    *_, line_of_anna = lines_of(reviewed)
+    assert reviewed.catalogue.unreviewed() == [line_of_anna]
 
 
 def test_a_review_that_is_gone_is_not_shown(reviewed, tmp_path):
-    for path in (tmp_path / REVIEWS).glob("*.json"):
-        path.unlink()
+    (path,) = review_files(tmp_path)
+    path.unlink()
     reviewed.refresh()
     assert row_of(reviewed, "Cleo")["accuracy_white"] is None
 
 
 def test_of_puzzles_only_those_of_no_other_game_go_with_a_review(games, tmp_path):
     mine = replace(MOVE, solution=MOVE.best_line[:1])
-    keys = []
+    lines = []
     for text in ("1. f3 *", "1. f3 d5 *"):
         (tmp_path / "mine.pgn").write_text(text)
         games.refresh()
-        line = line_key((review := kept_of(text, [mine])).review.game)
-        games.reviews.keep(line, replace(review, reader=chess.WHITE))
-        keys.append(line)
-    assert not games.reviews.remove(keys[0])
-    assert games.reviews.remove(keys[1]) == {f"{chess.STARTING_FEN} e2e4"}
+        review = kept_of(text, [mine])
+        lines.append(line_key(review.review.game))
+        games.reviews.keep(lines[-1], replace(review, reader=chess.WHITE))
+    assert not games.reviews.remove(lines[0])
+    assert games.reviews.remove(lines[1]) == {f"{chess.STARTING_FEN} e2e4"}
 
 
 # ---- what is no review ---------------------------------------------------------------------------
@@ -180,10 +170,9 @@ JUNK = [
 
 @pytest.mark.parametrize("junk", JUNK, ids=range(len(JUNK)))
 def test_a_review_that_is_none_spoils_nothing_else(games, tmp_path, junk):
-    row = row_of(games, "Cleo")
-    path = review_path(tmp_path, games.catalogue.game(row["key"]).line)
-    path.write_bytes(junk.encode(errors="surrogatepass"))
+    line = lines_of(games)[0]
+    review_path(tmp_path, line).write_bytes(junk.encode(errors="surrogatepass"))
     assert not games.refresh()
     assert not games.catalogue.reviewed()
     with pytest.raises(DataError, match="no review"):
-        games.kept_review(row["key"])
+        games.kept_review(line)

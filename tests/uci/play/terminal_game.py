@@ -52,8 +52,7 @@ class Ponderer(FakeEngine):
 class Time:
     """Seconds that pass when a test says so."""
 
-    def __init__(self):
-        self.seconds = 0.0
+    seconds = 0.0
 
     def __call__(self):
         return self.seconds

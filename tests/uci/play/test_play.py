@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 
 from engine.board.fen import parse_fen
+from engine.cli.console import make_console
 from engine.errors import DataError
 from engine.options import EngineOptions
 from tests.boards import board_after, games_in, random_game
@@ -53,10 +54,10 @@ ENDS = [
 ]
 
 
-@pytest.mark.parametrize(("words", "how", "end", "plies"), ENDS)
-def test_games_end(words, how, end, plies):
-    game, found, output = play(*words.split(), **how)
-    assert f"{found.result}: {found.reason}" == end
+@pytest.mark.parametrize(("words", "how", "ending", "plies"), ENDS)
+def test_games_end(words, how, ending, plies):
+    game, end, output = play(*words.split(), **how)
+    assert f"{end.result}: {end.reason}" == ending
     assert game.plies == plies
     assert ("(q)" in output) == (words == "Qh4"), "the mating move is marked on the board"
     assert ("help" in output) == (how.get("human", True) is not None), "who watches types nothing"
@@ -83,18 +84,14 @@ TYPED = [
 ]
 
 
-@pytest.mark.parametrize(("words", "how", "plies", "said"), TYPED)
-def test_what_is_typed_is_answered(words, how, plies, said):
-    game, end, output = play(
-        *words.split(),
-        **how,
-    )
+@pytest.mark.parametrize(("words", "how", "plies", "answers"), TYPED)
+def test_what_is_typed_is_answered(words, how, plies, answers):
+    game, end, output = play(*words.split(), **how)
     assert end == GameEnd("*", "unterminated")
-    assert len(game.board.move_stack) == plies
-    assert not [text for text in said.split("|") if text not in output]
-    assert ("(White" in output) == ("Aino plays" in output and "scores" not in words), (
-        "scores can be hidden"
-    )
+    assert game.plies == plies
+    assert not [answer for answer in answers.split("|") if answer not in output]
+    shows_scores = "Aino plays" in output and "scores" not in words
+    assert ("(White" in output) == shows_scores, "scores can be hidden"
     assert ("Did you mean" in output) == (words == "takebak")
 
 
@@ -114,7 +111,7 @@ def test_a_draw_is_agreed():
 
 
 @pytest.mark.parametrize(
-    ("words", "how", "said"),
+    ("words", "how", "answers"),
     [
         (["history", "board"], {"board": board_after("e4 d5 exd5 Qxd5")},
          ["1. e4 d5 2. exd5 Qxd5", "White took p, Black took P; material is even"]),
@@ -122,13 +119,13 @@ def test_a_draw_is_agreed():
         ("hint eval moves fen flip board clock opening history pgn help  nonsense".split(" "), {},
          ["Aino would play", "White: 40% win, 30% draw, 30% loss", " e4 ",
           "White [#############-----------] Black  +0.10", chess.STARTING_FEN, "This game has no clock",
-          '[Event "Terminal game"]', "cannot read 'nonsense'", *(one.help for one in TYPED_COMMANDS.values())]),
+          '[Event "Terminal game"]', "cannot read 'nonsense'", *(command.help for command in TYPED_COMMANDS.values())]),
     ],
 )  # fmt: skip
-def test_commands_tell_of_the_position(words, how, said):
+def test_commands_tell_of_the_position(words, how, answers):
     game, _, output = play(*words, **how)
     assert game.board == how.get("board", chess.Board(how.get("fen", chess.STARTING_FEN)))
-    assert not [text for text in said if text not in output]
+    assert not [answer for answer in answers if answer not in output]
 
 
 def test_an_opponent_that_gives_up_plays_no_move(monkeypatch):
@@ -141,12 +138,10 @@ def test_an_opponent_that_gives_up_plays_no_move(monkeypatch):
 @pytest.mark.parametrize(("level", "answer"), [(DEFAULT_LEVEL, "c5"), (LearnedAlone(), "Nh6")])
 def test_who_learned_alone_knows_no_openings(level, answer, monkeypatch):
     monkeypatch.setattr(loop, "book_move", lambda board, rng: board.parse_san("c5"))
-    said = Console(file=io.StringIO())
     setup = Setup(board_after("e4"), levels=dict.fromkeys(chess.COLORS, level))
+    engine = FakeEngine(EngineOptions())
     settings = TerminalSettings(PLAIN, book=True)
-    game = TerminalGame(
-        said, FakeEngine(EngineOptions()), setup, settings, Mock(side_effect=EOFError)
-    )
+    game = TerminalGame(make_console(), engine, setup, settings, Mock(side_effect=EOFError))
     loop.play(game)
     assert game.board == board_after(f"e4 {answer}")
 
@@ -156,8 +151,8 @@ def test_moves_are_shown_in_ones_own_letters():
     show_own_letters(True)
     output = play("Cf3", "history", "pgn", engine_class=KnightShuffler)[2]
     # the PGN has English ones
-    shown = "Aino joue 1... Cf6", "1. Cf3 Cf6", "1. Nf3 Nf6"
-    assert not [text for text in shown if text not in output]
+    lines = "Aino joue 1... Cf6", "1. Cf3 Cf6", "1. Nf3 Nf6"
+    assert not [line for line in lines if line not in output]
 
 
 def test_yes_needs_no_accent():
@@ -256,16 +251,14 @@ def test_a_loaded_game_goes_on_as_it_was(aino_play):
 def test_a_rematch_follows_with_colours_swapped(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     answers = iter("Ra8 t h3 resign y nonsense swap resign y quit".split())
-    console = Console(file=(said := io.StringIO()))
+    console = Console(file=(output := io.StringIO()))
+    setup = Setup(chess.Board(MATE_NEXT))
     game = new_game(
-        console,
-        FakeEngine(EngineOptions()),
-        lambda prompt, left_s=None: next(answers),
-        Setup(chess.Board(MATE_NEXT)),
+        console, FakeEngine(EngineOptions()), lambda prompt, left_s=None: next(answers), setup
     )
     while game is not None:
         game = loop.sit_down(game)
-    assert "1-0: checkmate" in said.getvalue()
+    assert "1-0: checkmate" in output.getvalue()
     first, second = (game for path in sorted(pgn_files(games_folder())) for game in games_in(path))
     assert first.headers["White"] == "You"
     assert first.headers["Result"] == "0-1"

@@ -129,13 +129,12 @@ def test_time_that_an_adjourned_move_has_used_is_not_given_back():
 
 
 @pytest.mark.parametrize(
-    ("end", "kept"), [(UNFINISHED, True), (GameEnd("1-0", "checkmate"), False)]
+    ("end", "has_clocks"), [(UNFINISHED, True), (GameEnd("1-0", "checkmate"), False)]
 )
-def test_only_an_unfinished_game_is_saved_with_its_clocks(end, kept):
+def test_only_an_unfinished_game_is_saved_with_its_clocks(end, has_clocks):
     game, _, _ = play("e4", clock=GameClock(GameTime(60, 0), Time()))
     headers = game.record(end).headers
-    assert ("WhiteClock" in headers) == kept
-    assert ("BlackClock" in headers) == kept
+    assert ("WhiteClock" in headers) == ("BlackClock" in headers) == has_clocks
 
 
 def test_game_of_others_gives_its_position_alone():
@@ -268,30 +267,31 @@ def test_nobodys_clock_runs_while_aino_compiles(side, played):
     assert game.clock.left(side) == 584.0, "what a search takes counts"
 
 
-def asked(*answers):
-    said = io.StringIO()
-    rest = iter(answers)
+def choices_of(*answers):
+    """What a person chooses by these answers, and what is shown to them."""
+    following = iter(answers)
+    lines = []
 
     def ask(question):
-        said.write(f"{question}\n")
-        return next(rest)
+        lines.append(question)
+        return next(following)
 
-    return ask_choices(ask, lambda text: said.write(f"{text}\n")), said.getvalue()
+    return ask_choices(ask, lines.append), "\n".join(lines)
 
 
 def test_questions_take_defaults():
-    choices, said = asked("", "", "")
+    choices, dialogue = choices_of("", "", "")
     assert choices == ("white", "elo 1600", "")
-    assert said.count("[") == 3
-    assert "medium  1600, like a club player" in said
-    assert max(map(len, said.splitlines())) <= 60
+    assert dialogue.count("[") == 3
+    assert "medium  1600, like a club player" in dialogue
+    assert max(map(len, dialogue.splitlines())) <= 60
 
 
 def test_questions_ask_again_for_what_they_cannot_read():
-    choices, said = asked("green", "B", "very", "elo 1000", "soon", "5+3")
+    choices, dialogue = choices_of("green", "B", "very", "elo 1000", "soon", "5+3")
     assert choices == ("black", "elo 1000", "5+3")
-    assert "side 'green': expected white, black or random" in said
-    assert "level 'very'" in said
+    assert "side 'green': expected white, black or random" in dialogue
+    assert "level 'very'" in dialogue
 
 
 def test_who_leaves_before_the_game_is_shown_no_traceback(monkeypatch):

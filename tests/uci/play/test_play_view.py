@@ -78,7 +78,7 @@ def test_a_check_is_shown():
 
 
 @pytest.mark.parametrize(
-    ("board", "told"),
+    ("board", "sentence"),
     [
         (chess.Board(), ""),
         (
@@ -89,8 +89,8 @@ def test_a_check_is_shown():
     ],
     ids=["nothing", "captures", "en passant"],
 )
-def test_what_was_taken_is_told(board, told):
-    assert captured_text(board, PLAIN) == told
+def test_what_was_taken_is_told(board, sentence):
+    assert captured_text(board, PLAIN) == sentence
 
 
 def test_saved_games_read_back(tmp_path, monkeypatch):

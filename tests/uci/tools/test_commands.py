@@ -29,8 +29,8 @@ from uci.main import main
 @pytest.mark.parametrize("module", ["selfplay", "uci"])
 def test_every_package_with_a_command_runs_as_a_module(module):
     words = [sys.executable, "-m", module, "--version"]
-    said = subprocess.check_output(words, cwd=ROOT, text=True, timeout=START_S)
-    assert said.strip() == f"Aino {engine.__version__}"
+    output = subprocess.check_output(words, cwd=ROOT, text=True, timeout=START_S)
+    assert output.strip() == f"Aino {engine.__version__}"
 
 
 def test_the_help_of_a_game_fits_one_screen(capsys, monkeypatch):
@@ -46,19 +46,19 @@ def test_the_help_of_a_game_fits_one_screen(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("word", "told"), [("paly", "'paly'; did you mean 'play'?"), ("xyzzy", "'xyzzy'.")]
+    ("word", "guess"), [("paly", "'paly'; did you mean 'play'?"), ("xyzzy", "'xyzzy'.")]
 )
-def test_an_unknown_subcommand_is_guessed(word, told, capsys):
+def test_an_unknown_subcommand_is_guessed(word, guess, capsys):
     assert main([word]) == 2
-    said = f"aino: unknown command {told} `aino --help` lists the commands.\n"
-    assert capsys.readouterr().err == said
+    error = f"aino: unknown command {guess} `aino --help` lists the commands.\n"
+    assert capsys.readouterr().err == error
 
 
 def test_a_mistyped_flag_is_guessed(capsys):
     with pytest.raises(SystemExit):
         main(["play", "--levell", "5", "--scorse"])
-    told = "unrecognized arguments: --levell 5 --scorse; did you mean '--level', '--scores'?"
-    assert told in capsys.readouterr().err
+    error = "unrecognized arguments: --levell 5 --scorse; did you mean '--level', '--scores'?"
+    assert error in capsys.readouterr().err
 
 
 MATED = "rnb1kbnr/pppp1ppp/8/4p3/6Pq/5P2/PPPPP2P/RNBQKBNR w KQkq - 1 3"
@@ -96,10 +96,11 @@ def test_perft_agrees_with_python_chess(capsys):
 def test_perft_takes_a_position_of_chess960_for_one(flag, capsys):
     fen = "r1k1r2q/p1ppp1pp/8/8/8/8/P1PPP1PP/R1K1R2Q w KQkq - 0 1"
     assert main(["perft", "1", "--divide", *flag, fen]) == 0
-    said = capsys.readouterr()
-    assert {"c1a1: 1", "c1e1: 1"} <= set(said.out.splitlines())
-    assert said.out.splitlines()[-1].startswith("aino: 23 nodes")
-    assert ("takes this for Chess960" in said.err) == (not flag)
+    output = capsys.readouterr()
+    lines = output.out.splitlines()
+    assert {"c1a1: 1", "c1e1: 1"} <= set(lines)
+    assert lines[-1].startswith("aino: 23 nodes")
+    assert ("takes this for Chess960" in output.err) == (not flag)
 
 
 def test_reader_that_leaves_early_is_no_error():
@@ -115,21 +116,14 @@ def short_signature(monkeypatch):
     """Of two positions, with an evaluator of each kind."""
     positions = bench_signature.signature_positions()[:2]
     monkeypatch.setattr(bench_signature, "signature_positions", lambda: positions)
-    monkeypatch.setattr(
-        bench,
-        "SIGNATURE_SETTINGS",
-        {name: bench.SIGNATURE_SETTINGS[name] for name in ("material", "lc0")},
-    )
+    settings = {name: bench.SIGNATURE_SETTINGS[name] for name in ("material", "lc0")}
+    monkeypatch.setattr(bench, "SIGNATURE_SETTINGS", settings)
 
 
 @pytest.mark.usefixtures("short_signature")
 def test_bench_measures_every_part(monkeypatch):
-    for name, value in {
-        "RUNS": 1,
-        "PERFT_DEPTH": 2,
-        "IN_KERNEL_NODES": 30,
-        "NETWORK_NODES": 10,
-    }.items():
+    sizes = {"RUNS": 1, "PERFT_DEPTH": 2, "IN_KERNEL_NODES": 30, "NETWORK_NODES": 10}
+    for name, value in sizes.items():
         monkeypatch.setattr(bench, name, value)
     options = EngineOptions(threads=1, hash_mib=16)
     results = json.loads(json.dumps(bench.measure_parts(options, 0.01, bench.BENCH_PARTS, print)))
@@ -149,8 +143,8 @@ def test_bench_measures_only_what_is_asked_for(capsys):
     assert set(results) == {"machine", "signature"}
     assert main(["bench", "--signature"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    told = {line[:10].strip(): line[10:] for line in lines}
-    assert told == results["signature"], "options change nothing"
+    entries = {line[:10].strip(): line[10:] for line in lines}
+    assert entries == results["signature"], "options change nothing"
 
 
 CONFIG = TowerConfig(
@@ -168,7 +162,7 @@ def net(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "facts"),
     [
         ("", ["sparse-768"]),
         ("zero", ["zero-512.dit"]),
@@ -178,11 +172,11 @@ def net(tmp_path):
                        "wdl value (32 channels, 128 units); no moves left", "12345"]),
     ],
 )  # fmt: skip
-def test_info_tells_what_a_network_is(net, name, told, capsys, monkeypatch):
+def test_info_tells_what_a_network_is(net, name, facts, capsys, monkeypatch):
     monkeypatch.chdir(net.parent)
     assert main(["net", "info", *name.split()]) == 0
     text = capsys.readouterr().out
-    assert not [words for words in told if words not in text]
+    assert not [fact for fact in facts if fact not in text]
 
 
 def test_info_is_told_to_programs(net, capsys):
@@ -196,21 +190,18 @@ def test_info_is_told_to_programs(net, capsys):
 
 def test_convert_writes_nets_for_lc0(net, capsys, monkeypatch):
     monkeypatch.chdir(net.parent)
-    for pair in 2 * list(
-        itertools.pairwise([str(net), "small.pb.gz", "again.dit", "again.pb", "again.onnx"])
-    ):
+    names = [str(net), "small.pb.gz", "again.dit", "again.pb", "again.onnx"]
+    for pair in 2 * list(itertools.pairwise(names)):
         assert main(["net", "convert", *pair]) == 0
     capsys.readouterr()
-    for name in ("small.pb.gz", "again.dit", "again.pb"):
+    for name in names[1:4]:
         assert main(["net", "info", name]) == 0
         text = capsys.readouterr().out
         assert "tower 16x1" in text
         assert "POLICY_ATTENTION" in text
     assert main(["net", "convert", "shipped.pb"]) == 0
-    assert (
-        read_planes(Path("shipped.pb")).config
-        == read_planes(default_net_path(entry="default_tower")).config
-    )
+    shipped = read_planes(default_net_path(entry="default_tower"))
+    assert read_planes(Path("shipped.pb")).config == shipped.config
 
 
 @pytest.mark.parametrize(
