@@ -202,7 +202,8 @@ def _trade(lines: Lines) -> MoveReason:
 
 def _answer(lines: Lines) -> MoveReason:
     """Return what the answer does, unless it does that after the better move, too."""
-    after, best, answers = lines.answered, lines.improved, lines.answers
+    after, best = lines.answered, lines.improved
+    answers = lines.answers
     purpose = lines.does(after, answers)
     if not purpose or answers[0].to_square == lines.move.to_square:
         return NO_REASON
@@ -346,7 +347,8 @@ def _is_prevented(lines: Lines) -> bool:
     """
     if lines.better[0].from_square in prey(lines.board, not lines.board.turn):
         return False
-    after, best, answers = lines.answered, lines.improved, lines.answers[:1]
+    after, best = lines.answered, lines.improved
+    answers = lines.answers[:1]
     is_forced = after.is_check() or best.is_check() or lines.board.is_capture(lines.better[0])
     if is_forced or not answers or answers[0].to_square == lines.move.to_square:
         return False

@@ -114,7 +114,7 @@ class TimedGame:
         """Undo the person's last move and Aino's answer, if there is one, clocks included; False
         without a move.
         """
-        count = 1 if self.is_engine_turn else 2
+        count = 1 if self.board.turn != self.human else 2
         if self.plies < count:
             return False
         for _back in range(count):

@@ -1,5 +1,6 @@
 """What the reviews of one's own games tell together, and what kind each mistake is of."""
 
+from functools import partial
 from unittest.mock import Mock
 
 import chess
@@ -42,10 +43,11 @@ LOST_BY_WHITE = Evaluation(-500, None, (50, 50, 900))
 
 
 FORKED = FORK.replace(" b ", " w ")
+quiet_mistake = partial(mistake, QUIET, "a2a3", "a2a4")
 KINDS = [
-    (mistake(QUIET, "a2a3", "a2a4", later=MATED), "mate", False),
-    (mistake(QUIET, "a2a3", "a2a4", before=MATES), "mate", True),
-    (mistake(QUIET, "a2a3", "a2a4"), "position", False),
+    (quiet_mistake(later=MATED), "mate", False),
+    (quiet_mistake(before=MATES), "mate", True),
+    (quiet_mistake(), "position", False),
     (mistake(FORK, "e8f8", "d4c2 e1d2 c2a1", before=LOST_BY_WHITE), "fork", True),
     (
         mistake(FORKED, "e1f1", "e1d1 e8f8", "d4c2 f1g1 c2a1", later=LOST_BY_WHITE),
@@ -128,21 +130,17 @@ def test_no_position_is_told_of_what_was_not_counted(reviewed):
     assert not positions(reviewed, "motif", "pin")
 
 
-def mating():
-    return mistake(QUIET, "a2a3", "a2a4", later=MATED)
-
-
 def test_a_reason_is_looked_for_once(monkeypatch):
     """A page looked for the reason of each mark four times, and took seconds."""
     find = Mock()
-    move = mating()
+    move = quiet_mistake()
     monkeypatch.setattr("uci.annotate.reasons.find_reason", find)
     assert [reason_of(move) for _ in range(4)] == [find.return_value] * 4
     find.assert_called_once()
 
 
 def test_a_reason_is_told_in_the_language_that_is_spoken_now():
-    move = mating()
+    move = quiet_mistake(later=MATED)
     english = reason_of(move).text
     speak("de")
     assert english == "allows mate in 3"
