@@ -26,9 +26,9 @@ from uci.library.game_records import (
     Game,
     GamesFile,
     ReviewFacts,
+    by_equality,
     folded,
     game_of,
-    grouped,
     moved_place,
 )
 
@@ -160,7 +160,7 @@ class Catalogue:
         """Return all that are equal to some games, by what they share, the one changed last
         first.
         """
-        groups = grouped(self._games.values())
+        groups = by_equality(self._games.values())
         return {game.equality: groups.get(game.equality, []) for game in games}
 
     def around(self, games: Sequence[Game]) -> Surroundings:

@@ -83,13 +83,13 @@ def folded(games: Iterable[Game], unfolded: str = "") -> list[Fold]:
     with how many are equal; all of those that share what is `unfolded`.
     """
     rows = list[Fold]()
-    for equality, equal in grouped(games).items():
+    for equality, equal in by_equality(games).items():
         shown = equal if equality == unfolded else equal[:1]
         rows += [(game, len(equal)) for game in shown]
     return rows
 
 
-def grouped(games: Iterable[Game]) -> dict[str, list[Game]]:
+def by_equality(games: Iterable[Game]) -> dict[str, list[Game]]:
     """Return games by what equal ones share, those that were changed last first."""
     groups = dict[str, list[Game]]()
     for game in games:
