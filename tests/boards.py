@@ -1,7 +1,5 @@
 """Boards for tests."""
 
-import re
-
 import chess
 import chess.pgn
 import numpy as np
@@ -13,17 +11,21 @@ def board_after(moves, fen=chess.STARTING_FEN):
     """The board after some moves, each in SAN or UCI notation."""
     board = chess.Board(fen)
     for move in moves.split() if isinstance(moves, str) else moves:
-        board.push(
-            board.parse_uci(move)
-            if re.fullmatch("([a-h][1-8]){2}[nbrq]?", move)
-            else board.parse_san(move)
-        )
+        board.push_san(move)
     return board
 
 
 def games_in(path):
     """The games of a PGN file, as far as they can be read."""
-    return [found.game for found in read_game_file(path) if found.number]
+    return [read.game for read in read_game_file(path) if read.is_game]
+
+
+def table(text):
+    """The rows of a table in plain text, without its comments: cells between bars, in which \\n is a
+    line end.
+    """
+    lines = [line for line in text.strip().splitlines() if not line.startswith("# ")]
+    return [[cell.strip().replace("\\n", "\n") for cell in line.split("|")] for line in lines]
 
 
 def random_game(rng, plies, board=None):

@@ -141,7 +141,9 @@ def targets_of(kind, square, side, occupied):
     """Squares that a piece of a side on `square` attacks, given the occupied squares."""
     if kind == PAWN:
         return PAWN_ATTACKS[side, square]
-    return KING_ATTACKS[square] if kind == KING else piece_attacks(kind, square, occupied)
+    if kind == KING:
+        return KING_ATTACKS[square]
+    return piece_attacks(kind, square, occupied)
 
 
 @kernel()
@@ -182,7 +184,7 @@ def squares_between(a, b):
     if line == ZERO:
         return ZERO
     # Intersect the attacks from both ends along the shared line only.
-    if (line & FILE_LINE[a]) == line or (line & RANK_LINE[a]) == line:
+    if line == FILE_LINE[a] or line == RANK_LINE[a]:
         return rook_attacks(a, bit(b)) & rook_attacks(b, bit(a)) & line
     return bishop_attacks(a, bit(b)) & bishop_attacks(b, bit(a)) & line
 
@@ -272,8 +274,12 @@ def check_squares(row):
     side = np.int64(row[SIDE])
     king = king_square(row, 1 - side)
     occupied = row[WHITE] | row[BLACK]
-    sliders = bishop_attacks(king, occupied), rook_attacks(king, occupied)
-    return PAWN_ATTACKS[1 - side, king], KNIGHT_ATTACKS[king], sliders[0], sliders[1]
+    return (
+        PAWN_ATTACKS[1 - side, king],
+        KNIGHT_ATTACKS[king],
+        bishop_attacks(king, occupied),
+        rook_attacks(king, occupied),
+    )
 
 
 @kernel()
@@ -282,23 +288,18 @@ def write_attacks(row, side, sets):
     own = row[WHITE + side]
     occupied = own | row[BLACK - side]
     west, east = pawn_attacks_by_side(row[PAWN] & own, side)
-    king = KING_ATTACKS[ctz(row[KING] & own)]
-    sets[BY_PAWN] = west | east
+    pawns = west | east
+    king = KING_ATTACKS[king_square(row, side)]
+    sets[BY_PAWN] = pawns
     sets[BY_KING] = king
-    sets[BY_TWO] = west & east | (west | east) & king
-    sets[BY_ANY] = west | east | king
+    sets[BY_TWO] = west & east | pawns & king
+    sets[BY_ANY] = pawns | king
     sets[BY_MINOR] = sets[BY_ROOK] = sets[BY_QUEEN] = ZERO
     for kind in range(KNIGHT, QUEEN + 1):
         pieces = row[kind] & own
         while pieces:
-            _add_attacks(
-                sets, max(BY_MINOR, kind - KNIGHT), piece_attacks(kind, ctz(pieces), occupied)
-            )
+            targets = piece_attacks(kind, ctz(pieces), occupied)
+            sets[max(BY_MINOR, kind - KNIGHT)] |= targets
+            sets[BY_TWO] |= sets[BY_ANY] & targets
+            sets[BY_ANY] |= targets
             pieces &= pieces - ONE
-
-
-@kernel()
-def _add_attacks(sets, kind, targets):
-    sets[kind] |= targets
-    sets[BY_TWO] |= sets[BY_ANY] & targets
-    sets[BY_ANY] |= targets

@@ -28,6 +28,7 @@ from engine.board.layout import (
     empty_stack,
 )
 from engine.board.makemove import count_repetitions, push
+from engine.board.movegen import castling_squares
 from engine.board.zobrist import compute_key
 from engine.errors import MoveError
 
@@ -49,8 +50,9 @@ def row_from_board(board: chess.Board) -> np.ndarray:
     row[CASTLING] = board.clean_castling_rights()
     if board.ep_square is not None and not why_not_passed(board, board.ep_square):
         row[DOUBLE_PUSH] = 1 << board.ep_square
-        row[EN_PASSANT] = row[DOUBLE_PUSH] if board.has_legal_en_passant() else 0
-    row[SIDE] = 0 if board.turn == chess.WHITE else 1
+        if board.has_legal_en_passant():
+            row[EN_PASSANT] = row[DOUBLE_PUSH]
+    row[SIDE] = chess.COLORS.index(board.turn)
     row[HALFMOVE] = board.halfmove_clock
     row[FULLMOVE] = board.fullmove_number
     row[KEY] = compute_key(row)
@@ -117,8 +119,9 @@ def board_from_row(row: np.ndarray, chess960: bool = False) -> chess.Board:
     board.occupied_co[chess.BLACK] = int(row[BLACK])
     board.occupied = int(row[WHITE] | row[BLACK])
     board.castling_rights = int(row[CASTLING])
-    board.ep_square = int(row[DOUBLE_PUSH]).bit_length() - 1 if row[DOUBLE_PUSH] else None
-    board.turn = chess.BLACK if row[SIDE] else chess.WHITE
+    if row[DOUBLE_PUSH]:
+        board.ep_square = chess.lsb(int(row[DOUBLE_PUSH]))
+    board.turn = chess.COLORS[row[SIDE]]
     board.halfmove_clock = int(row[HALFMOVE])
     board.fullmove_number = int(row[FULLMOVE])
     return board
@@ -161,9 +164,8 @@ def decode_move(row: np.ndarray, move: int, chess960: bool = False) -> chess.Mov
     own = int(row[WHITE + int(row[SIDE])])
     castles = own >> decoded.to_square & 1 and int(row[KING]) >> decoded.from_square & 1
     if castles and not chess960:
-        decoded.to_square = (decoded.from_square & 56) + (
-            6 if decoded.to_square > decoded.from_square else 2
-        )
+        king_to, _ = castling_squares.py_func(decoded.from_square, decoded.to_square)
+        decoded.to_square = king_to
     return decoded
 
 

@@ -1,7 +1,5 @@
 """When a game is over by the rules, and why, as python-chess counts it."""
 
-from typing import Final
-
 import numpy as np
 
 from engine.board.attacks import ZERO, in_check
@@ -32,9 +30,9 @@ FIFTY_MOVES = 6
 THREEFOLD_REPETITION = 7
 
 # Plies without capture or pawn move after which FIFTY_MOVES may be claimed.
-FIFTY_MOVE_PLIES: Final = 100
+FIFTY_MOVE_PLIES = 100
 # Plies without capture or pawn move after which the game is over.
-SEVENTY_FIVE_MOVE_PLIES: Final = 150
+SEVENTY_FIVE_MOVE_PLIES = 150
 
 
 @kernel()
@@ -58,7 +56,9 @@ def game_end(row, number_of_moves):
         return FIVEFOLD_REPETITION
     if row[HALFMOVE] >= FIFTY_MOVE_PLIES:
         return FIFTY_MOVES
-    return THREEFOLD_REPETITION if row[REPETITIONS] >= 2 else ONGOING
+    if row[REPETITIONS] >= 2:
+        return THREEFOLD_REPETITION
+    return ONGOING
 
 
 @kernel()

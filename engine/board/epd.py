@@ -59,9 +59,10 @@ def split_epd(line: str) -> tuple[list[str], str]:
     position.
     """
     line = bare_position(line) or line
+    if line.startswith("startpos"):
+        line = line.replace("startpos", _START, 1)
     fields = list[str]()
     end = 0
-    line = line.replace("startpos", _START, 1) if line.startswith("startpos") else line
     for pattern in (_FIELD, _FIELD, _CASTLING, _EN_PASSANT, _CLOCK, _CLOCK):
         if (match := pattern.match(line, end)) is None:
             break
@@ -75,16 +76,12 @@ def read_operations(text: str) -> dict[str, str]:
 
     A single string loses its quotes, and the backslashes before quotes and backslashes inside.
     """
-    operands: dict[str, str] = {}
+    operands: dict[str, list[str]] = {}
     for match in _OPERATION.finditer(text):
-        words = match[1].split(None, 1)
-        if not words:
-            continue
-        opcode = words[0]
-        operand = _unquoted(words[1].strip()) if len(words) > 1 else ""
-        earlier = f"{operands[opcode]} " if opcode in operands else ""
-        operands[opcode] = f"{earlier}{operand}"
-    return operands
+        opcode, operand = [*match[1].split(None, 1), "", ""][:2]
+        if opcode:
+            operands.setdefault(opcode, []).append(_unquoted(operand.strip()))
+    return {opcode: " ".join(texts) for opcode, texts in operands.items()}
 
 
 def _unquoted(operand: str) -> str:

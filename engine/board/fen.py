@@ -83,13 +83,9 @@ def check_playable(board: chess.Board) -> None:
         square = chess.square_name(chess.lsb(board.pawns & chess.BB_BACKRANKS))
         _refuse("placement", "a pawn on {square}", square=square)
     if board.was_into_check():
-        waiting = "Black" if board.turn == chess.WHITE else "White"
-        _refuse(
-            "side",
-            "{side}'s king is attacked and it is not {other}'s move",
-            side=waiting,
-            other=waiting,
-        )
+        words = "{side}'s king is attacked and it is not {other}'s move"
+        waiting = chess.COLOR_NAMES[not board.turn].title()
+        _refuse("side", words, side=waiting, other=waiting)
 
 
 def _check_men(board: chess.Board, color: chess.Color, name: str) -> None:
@@ -118,7 +114,9 @@ def _of_field(field: str, template: str, **values: object) -> TemplateMessage:
 
 
 def _quote(text: str) -> str:
-    return repr(text if len(text) <= _LONGEST_QUOTE else text[:_LONGEST_QUOTE] + "...")
+    if len(text) > _LONGEST_QUOTE:
+        text = f"{text[:_LONGEST_QUOTE]}..."
+    return repr(text)
 
 
 def _check_placement_text(text: str) -> None:
@@ -129,7 +127,9 @@ def _check_placement_text(text: str) -> None:
         if unknown:
             words = "{letter} on rank {rank} is neither a piece nor a digit from 1 to 8"
             _refuse("placement", words, letter=repr(unknown[0]), rank=number)
-        squares = sum(int(letter) if letter.isdigit() else 1 for letter in rank)
+        squares = len(rank)
+        for digit in re.findall("[1-8]", rank):
+            squares += int(digit) - 1
         if squares != 8:
             _refuse("placement", "rank {rank} has {count} squares", rank=number, count=squares)
     if len(ranks) != 8:
@@ -196,31 +196,26 @@ def _castling_rook(board: chess.Board, letter: str) -> chess.Square:
     """
     color = letter.isupper()
     king = board.king(color)
-    home_rank = 0 if color == chess.WHITE else 7
     assert king is not None
-    if chess.square_rank(king) != home_rank:
+    home_rank = chess.BB_RANK_1 if color == chess.WHITE else chess.BB_RANK_8
+    if not home_rank & chess.BB_SQUARES[king]:
         words = "{letter}, but the king stands on {square}"
         _refuse("castling", words, letter=repr(letter), square=chess.square_name(king))
-    rooks = [
-        rook for rook in board.pieces(chess.ROOK, color) if chess.square_rank(rook) == home_rank
-    ]
-    kind = letter.upper()
-    if kind == "K":
-        rooks = [rook for rook in rooks if rook > king][-1:]
-    elif kind == "Q":
-        rooks = [rook for rook in rooks if rook < king][:1]
+    rooks = board.pieces(chess.ROOK, color) & home_rank
+    kind = letter.lower()
+    if kind == "k":
+        rook = max(rooks, default=king)
+    elif kind == "q":
+        rook = min(rooks, default=king)
     else:
-        rooks = [rook for rook in rooks if chess.square_file(rook) == ord(kind) - ord("A")]
-    if not rooks:
+        rook = max(rooks & chess.BB_FILES[chess.FILE_NAMES.index(kind)], default=king)
+    if rook == king or (kind == "k" and rook < king) or (kind == "q" and rook > king):
         _refuse("castling", "{letter}, but there is no rook to castle with", letter=repr(letter))
-    for rook_square in chess.SquareSet(board.castling_rights & board.occupied_co[color]):
-        if rook_square != rooks[0] and (rook_square > king) == (rooks[0] > king):
-            _refuse(
-                "castling",
-                "{letter} names a second rook on the same side of the king",
-                letter=repr(letter),
-            )
-    return rooks[0]
+    for earlier in chess.SquareSet(board.castling_rights & board.occupied_co[color]):
+        if earlier != rook and (earlier > king) == (rook > king):
+            words = "{letter} names a second rook on the same side of the king"
+            _refuse("castling", words, letter=repr(letter))
+    return rook
 
 
 def _en_passant_square(board: chess.Board, text: str, note: Note) -> chess.Square | None:
@@ -243,14 +238,14 @@ def why_not_passed(board: chess.Board, square: chess.Square) -> TemplateMessage 
     None if one can.
     """
     name = chess.square_name(square)
-    forward = -8 if board.turn == chess.WHITE else 8  # the direction in which the pawn moved
-    if chess.square_rank(square) != (5 if board.turn == chess.WHITE else 2):
+    passed_rank, forward = 5, -8  # forward: the direction in which the pawn moved
+    if board.turn == chess.BLACK:
+        passed_rank, forward = 2, 8
+    if chess.square_rank(square) != passed_rank:
         return message("{square} is not on the rank that the other side's pawns pass", square=name)
     if board.piece_at(square + forward) != chess.Piece(chess.PAWN, not board.turn):
-        before = chess.square_name(square + forward)
-        return message(
-            "no pawn on {square} that could have passed {passed}", square=before, passed=name
-        )
+        words = "no pawn on {square} that could have passed {passed}"
+        return message(words, square=chess.square_name(square + forward), passed=name)
     for empty in (square, square - forward):
         if board.piece_at(empty):
             words = "a piece on {square}, where the pawn came from or went through"
@@ -262,10 +257,13 @@ def _clock(field: str, text: str, default: int, note: Note) -> int:
     """Return the number of plies or moves that a text says, from 0 to _LARGEST_CLOCK."""
     if not text.strip(DASHES):
         return default
-    number = int(text[:10]) if re.fullmatch(r"[+-]?[0-9]+", text) else -1
-    if 0 <= number <= _LARGEST_CLOCK:
-        return number
-    nearest = default if number < 0 else _LARGEST_CLOCK
+    nearest = default
+    if re.fullmatch(r"[+-]?[0-9]+", text):
+        number = int(text[:10])
+        if 0 <= number <= _LARGEST_CLOCK:
+            return number
+        if number > 0:
+            nearest = _LARGEST_CLOCK
     words = "{text} is not a number from 0 to {most}, so Aino uses {number}"
     note(_of_field(field, words, text=_quote(text), most=_LARGEST_CLOCK, number=nearest))
     return nearest

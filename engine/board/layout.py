@@ -8,33 +8,31 @@ A move is a uint16: from-square | to-square << 6 | promotion << 12, promotion 0 
 queen. Castling is the king taking its own rook (e1h1), in standard chess as in Chess960.
 """
 
-from typing import Final
-
 import numpy as np
 
 # Words 0 to 5 are bitboards of both colours, one for each kind of piece.
-PAWN: Final = 0
-KNIGHT: Final = 1
-BISHOP: Final = 2
-ROOK: Final = 3
-QUEEN: Final = 4
-KING: Final = 5
-WHITE: Final = 6  # squares occupied by White
-BLACK: Final = 7  # squares occupied by Black; side s occupies row[WHITE + s]
-CASTLING: Final = 8  # bitboard of the rooks that may still castle
-EN_PASSANT: Final = 9  # bit of the en passant square, only where a legal en passant capture exists
-SIDE: Final = 10  # side to move: 0 White, 1 Black
-HALFMOVE: Final = 11  # plies since the last capture or pawn move
-FULLMOVE: Final = 12  # move number, starts at 1 and increases after Black's move
-KEY: Final = 13  # Zobrist key over pieces, castling, en passant and side to move
-REPETITIONS: Final = 14  # how often this position occurred earlier in its stack
+PAWN = 0
+KNIGHT = 1
+BISHOP = 2
+ROOK = 3
+QUEEN = 4
+KING = 5
+WHITE = 6  # squares occupied by White
+BLACK = 7  # squares occupied by Black; side s occupies row[WHITE + s]
+CASTLING = 8  # bitboard of the rooks that may still castle
+EN_PASSANT = 9  # bit of the en passant square, only where a legal en passant capture exists
+SIDE = 10  # side to move: 0 White, 1 Black
+HALFMOVE = 11  # plies since the last capture or pawn move
+FULLMOVE = 12  # move number, starts at 1 and increases after Black's move
+KEY = 13  # Zobrist key over pieces, castling, en passant and side to move
+REPETITIONS = 14  # how often this position occurred earlier in its stack
 # Bit of the square that the last double push passed over, capturable or not.
-DOUBLE_PUSH: Final = 15
-ROW_WORDS: Final = 16
+DOUBLE_PUSH = 15
+ROW_WORDS = 16
 
-NO_MOVE: Final = np.uint16(0)  # a1a1, which is never a legal move
-CASTLING_FLAG: Final = 1 << 15  # Marks castling in a code that is read without its position.
-MAX_MOVES: Final = 218  # the largest number of legal moves of any reachable position
+NO_MOVE = np.uint16(0)  # a1a1, which is never a legal move
+CASTLING_FLAG = 1 << 15  # Marks castling in a code that is read without its position.
+MAX_MOVES = 218  # the largest number of legal moves of any reachable position
 
 RANK_1 = np.uint64(0xFF)
 RANK_8 = np.uint64(0xFF << 56)

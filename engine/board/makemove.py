@@ -61,11 +61,11 @@ def make(source_row, move, target_row):
             _drop_castling(row, bit(target))
             row[HALFMOVE] = ZERO
         _toggle(row, side, kind, source)
-        _toggle(row, side, kind if promotion == 0 else promotion, target)
+        _toggle(row, side, promotion or kind, target)
         if kind == PAWN:
             row[HALFMOVE] = ZERO
-            if captured < 0 and (source ^ target) & 7:
-                _toggle(row, 1 - side, np.int64(PAWN), target - 8 if side == 0 else target + 8)
+            if captured < 0 and (source ^ target) & 7:  # en passant
+                _toggle(row, 1 - side, np.int64(PAWN), target ^ 8)
         elif kind == KING:
             _drop_castling(row, row[WHITE + side])
         else:

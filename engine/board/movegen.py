@@ -21,6 +21,7 @@ from engine.board.attacks import (
     bit,
     in_check,
     is_attacked,
+    king_square,
     line_through,
     pawn_attacks_by_side,
     rook_attacks,
@@ -31,7 +32,6 @@ from engine.board.layout import (
     BLACK,
     CASTLING,
     EN_PASSANT,
-    KING,
     KNIGHT,
     MAX_MOVES,
     PAWN,
@@ -68,9 +68,8 @@ def generate(row, moves):
     side = np.int64(row[SIDE])
     own = row[WHITE + side]
     if not checked and row[CASTLING] & own:
-        count = _castling_moves(
-            row, ctz(row[KING] & own), side, own | row[BLACK - side], moves, count
-        )
+        occupied = own | row[BLACK - side]
+        count = _castling_moves(row, king_square(row, side), side, occupied, moves, count)
     assert count <= MAX_MOVES
     return count
 
@@ -82,7 +81,7 @@ def has_move(row, moves):
     """
     side = np.int64(row[SIDE])
     own = row[WHITE + side]
-    king = ctz(row[KING] & own)
+    king = king_square(row, side)
     # No pawn outside the king's lines is pinned.
     lines = rook_attacks(king, ZERO) | bishop_attacks(king, ZERO)
     pawns = row[PAWN] & own & ~lines
@@ -110,7 +109,7 @@ def _generate_to(row, targets, moves):
     own = row[WHITE + side]
     theirs = row[BLACK - side]
     occupied = own | theirs
-    king = ctz(row[KING] & own)
+    king = king_square(row, side)
     checkers = attackers(row, king, occupied, 1 - side)
 
     count = _king_moves(row, king, targets.king & ~own, occupied, side, moves)
@@ -262,11 +261,9 @@ def en_passant_is_legal(row, side, source, target):
     """Whether an en passant capture leaves the king safe: two pawns leave a rank at once, which pin
     masks miss.
     """
-    captured = target - 8 if side == 0 else target + 8
-    own = row[WHITE + side]
-    king = ctz(row[KING] & own)
-    occupied = (own | row[BLACK - side]) & ~bit(source) & ~bit(captured) | bit(target)
-    return (attackers(row, king, occupied, 1 - side)) == ZERO
+    captured = target ^ 8  # The ranks 3 and 4, and 6 and 5, differ in this bit.
+    occupied = (row[WHITE] | row[BLACK]) & ~bit(source) & ~bit(captured) | bit(target)
+    return attackers(row, king_square(row, side), occupied, 1 - side) == ZERO
 
 
 @kernel()

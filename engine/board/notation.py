@@ -5,7 +5,8 @@ import chess
 
 def move_number(board: chess.Board) -> str:
     """Return the number before the next move: `12.`, or `12...` for Black's."""
-    return f"{board.fullmove_number}{'.' if board.turn == chess.WHITE else '...'}"
+    dots = "." if board.turn == chess.WHITE else "..."
+    return f"{board.fullmove_number}{dots}"
 
 
 def board_after(board: chess.Board, *moves: chess.Move) -> chess.Board:

@@ -24,10 +24,7 @@ from engine.files.text import (
     wanted_kind,
 )
 
-_COLUMNS = (
-    "PuzzleId", "FEN", "Moves", "Rating", "RatingDeviation", "Popularity", "NbPlays", "Themes", "GameUrl",
-    "OpeningTags",
-)  # fmt: skip
+_COLUMNS = "PuzzleId FEN Moves Rating RatingDeviation Popularity NbPlays Themes GameUrl OpeningTags".split()
 # Where a row has none, and deviations: Glicko-2's, and set by hand.
 _RATING = 1500.0
 _UNKNOWN = 350.0
@@ -84,15 +81,16 @@ def read_puzzle(fields: PuzzleFields, note: Note = lambda message: None) -> Puzz
         )
     for _ in line[1:]:
         board.pop()
-    texts = [fields.get(name, "") for name in ("Rating", "RatingDeviation")]
+    rating_text = fields.get("Rating", "")
+    deviation_text = fields.get("RatingDeviation", "")
     try:
-        rating = float(texts[0] or _RATING)
-        deviation = float(texts[1] or (_KNOWN if texts[0] else _UNKNOWN))
+        rating = float(rating_text or _RATING)
+        deviation = float(deviation_text or (_KNOWN if rating_text else _UNKNOWN))
     except ValueError:
         rating = deviation = -1.0
     # It would spoil the person's own.
     if not (0 <= rating <= _HIGHEST and 0 <= deviation <= _HIGHEST):
-        values = dict(zip(("rating", "deviation"), map(repr, texts), strict=True))
-        raise DataError(message("a rating of {rating} with a deviation of {deviation}", **values))
+        words = "a rating of {rating} with a deviation of {deviation}"
+        raise DataError(message(words, rating=repr(rating_text), deviation=repr(deviation_text)))
     themes = tuple(re.findall(r"\w+", fields.get("Themes", "")))
     return PuzzleRow(board, tuple(line[1:]), rating, deviation, themes, fields.get("GameUrl", ""))

@@ -14,10 +14,11 @@ WORTH = {
 
 def lead(board: chess.Board, side: chess.Color) -> int:
     """By how many pawns' worth of material a side is ahead."""
-    return sum(
-        WORTH[piece.piece_type] * (1 if piece.color == side else -1)
-        for piece in board.piece_map().values()
-    )
+    pawns = 0
+    for piece in board.piece_map().values():
+        worth = WORTH[piece.piece_type]
+        pawns += worth if piece.color == side else -worth
+    return pawns
 
 
 def worth_on(board: chess.Board, square: chess.Square) -> int:
@@ -29,7 +30,9 @@ def captured(board: chess.Board, move: chess.Move) -> chess.PieceType | None:
     """Return the kind of piece that a move takes."""
     if board.is_en_passant(move):
         return chess.PAWN
-    return board.piece_type_at(move.to_square) if board.is_capture(move) else None
+    if board.is_capture(move):
+        return board.piece_type_at(move.to_square)
+    return None
 
 
 def worth_taken(board: chess.Board, move: chess.Move) -> int:

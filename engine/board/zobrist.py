@@ -31,19 +31,12 @@ def compute_key(row):
             while pieces:
                 key ^= PIECE_KEYS[6 * side + kind, ctz(pieces)]
                 pieces &= pieces - ONE
-    key ^= castling_key(row[CASTLING])
+    rooks = row[CASTLING]
+    while rooks:
+        key ^= CASTLING_KEYS[ctz(rooks)]
+        rooks &= rooks - ONE
     if row[EN_PASSANT]:
         key ^= EN_PASSANT_KEYS[ctz(row[EN_PASSANT]) & 7]
     if row[SIDE]:
         key ^= SIDE_KEY
-    return key
-
-
-@kernel()
-def castling_key(rooks):
-    """Return the part of the key that encodes which rooks may castle."""
-    key = np.uint64(0)
-    while rooks:
-        key ^= CASTLING_KEYS[ctz(rooks)]
-        rooks &= rooks - ONE
     return key

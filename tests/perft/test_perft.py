@@ -49,10 +49,10 @@ def test_making_every_leaf_counts_the_same():
 
 
 def test_divide_names_each_root_move_with_its_count():
-    found = divide(chess.Board(), 3)
-    assert found == {
-        move.uci(): perft(board_after([move.uci()]), 2) for move in chess.Board().legal_moves
-    }
+    counts = divide(chess.Board(), 3)
+    assert len(counts) == 20
+    for move, count in counts.items():
+        assert count == perft(board_after(move), 2)
 
 
 @pytest.mark.parametrize(

@@ -34,12 +34,11 @@ Shape = tuple[chess.Square, chess.Square, str]  # from, to, colour; a circle goe
 def game_name(headers: Mapping[str, str]) -> str:
     """Return what a game is called: the chapter of a study, its players, or else its event."""
     facts = {name: text for name, text in headers.items() if is_told(text)}
-    players = [facts.get(name, "?") for name in ("White", "Black")]
-    return (
-        facts.get("ChapterName")
-        or (facts.get("Event") if players == ["?", "?"] else None)
-        or " – ".join(players)
-    )
+    players = facts.get("White", "?"), facts.get("Black", "?")
+    title = facts.get("ChapterName", "")
+    if not title and players == ("?", "?"):
+        title = facts.get("Event", "")
+    return title or " – ".join(players)
 
 
 def is_told(text: str) -> bool:
@@ -52,8 +51,8 @@ def is_told(text: str) -> bool:
 def with_review(comment: str, words: str, facts: str = "") -> str:
     """Return a comment with words of a review behind it, and with `facts` for the next one."""
     review = words.split()
-    facts = f" {facts}" if facts else ""
-    return f"{comment} {words} {REVIEW_MARK} {len(review)}{_checksum(review)}{facts}]".strip()
+    mark = f"{REVIEW_MARK} {len(review)}{_checksum(review)} {facts}".rstrip()
+    return f"{comment} {words} {mark}]".strip()
 
 
 def _checksum(words: Sequence[str]) -> str:
@@ -63,7 +62,9 @@ def _checksum(words: Sequence[str]) -> str:
 def without_review(comment: str) -> tuple[str, str | None]:
     """Return a comment without a review's words, and the facts of its mark; None without one."""
     before, review, behind, facts = _parts(comment)
-    return f"{before} {behind.strip()}".strip() if review else comment, facts
+    if review:
+        comment = f"{before} {behind.strip()}".strip()
+    return comment, facts
 
 
 def with_author_text(comment: str, text: str) -> str:
@@ -135,32 +136,43 @@ def drawn_by(node: chess.pgn.GameNode) -> list[Shape]:
         for text in texts.split(","):
             shape = _SHAPE.fullmatch(text.strip())
             if shape is not None:
-                shapes.append(_shape(shape))
+                letter, source, target = shape.groups(shape[2])
+                squares = chess.parse_square(source), chess.parse_square(target)
+                shapes.append((*squares, COLOURS[letter]))
     return shapes
-
-
-def _shape(match: re.Match[str]) -> Shape:
-    letter, source, target = match.groups()
-    return chess.parse_square(source), chess.parse_square(target or source), COLOURS[letter]
 
 
 def with_drawing(comment: str, shapes: Sequence[Shape]) -> str:
     """Return a comment with other arrows and circles. What is neither stays in its command."""
     before, review, behind, _ = _parts(comment)
-    rest = [_DRAWING.sub(_without_shapes, part) for part in (before, behind)]
+    circles = list[str]()
+    arrows = list[str]()
     letters = {colour: letter for letter, colour in COLOURS.items()}
-    lists: dict[str, list[str]] = {"csl": [], "cal": []}
     for source, target, colour in shapes:
-        name = "csl" if source == target else "cal"
-        squares = dict.fromkeys(map(chess.square_name, (source, target)))
-        lists[name].append(letters[colour] + "".join(squares))
-    drawn = "".join(f"[%{name} {','.join(texts)}]" for name, texts in lists.items() if texts)
-    return " ".join(filter(None, map(str.strip, (rest[0], drawn, review, rest[1]))))
+        letter = letters[colour]
+        if source == target:
+            circles.append(f"{letter}{chess.square_name(source)}")
+        else:
+            arrows.append(f"{letter}{chess.square_name(source)}{chess.square_name(target)}")
+    parts = (
+        _DRAWING.sub(_without_shapes, before),
+        _drawing("csl", circles) + _drawing("cal", arrows),
+        review,
+        _DRAWING.sub(_without_shapes, behind),
+    )
+    return " ".join(filter(None, map(str.strip, parts)))
 
 
 def _without_shapes(match: re.Match[str]) -> str:
-    rest = [text for text in match[2].split(",") if not _SHAPE.fullmatch(text.strip())]
-    return f" [%{match[1]} {','.join(rest)}]" if rest else ""
+    words = [text for text in match[2].split(",") if not _SHAPE.fullmatch(text.strip())]
+    return f" {_drawing(match[1], words)}".rstrip()
+
+
+def _drawing(name: str, shapes: Sequence[str]) -> str:
+    """Return the command that draws shapes; "" for none."""
+    if not shapes:
+        return ""
+    return f"[%{name} {','.join(shapes)}]"
 
 
 def glyphs_of(node: chess.pgn.GameNode) -> list[int]:

@@ -4,7 +4,7 @@ import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import IO
+from typing import IO, NamedTuple
 
 import chess
 import chess.pgn
@@ -24,13 +24,13 @@ from engine.board.pgn.scan_buffers import (
     MORE,
     MOST_GAME_PLIES,
     OWN_START,
+    PLACE,
     STANDARD,
     TAG_TYPE,
     TOKEN_TYPE,
     VALUE_TEXT,
     CutGame,
     ScanBuffers,
-    Token,
     numbers,
 )
 from engine.board.pgn.token_kernels import cut_text
@@ -41,21 +41,17 @@ LONGEST_TEXT = 1 << 25  # bytes in memory at which a game is cut
 AT_ONCE = 1024  # most games of one call
 _TOKENS = 1 << 16
 _MOVES = 16 * MOST_GAME_PLIES
-_STANDARD_NAMES = {
-    name.lower(): name
-    for name in ("Event", "Site", "Date", "Round", "White", "Black", "Result", "FEN", "SetUp", "Variant", "WhiteElo",
-                 "BlackElo")
-}  # fmt: skip
+_NAMES = "Event Site Date Round White Black Result FEN SetUp Variant WhiteElo BlackElo".split()
+_STANDARD_NAMES = dict(zip(map(str.lower, _NAMES), _NAMES, strict=True))
 _BROKEN_FEN = re.compile(rb"\[\s*FEN\s*\"", re.IGNORECASE)
-_VARIANT_NAMES = dict.fromkeys(
-    ("", "std", "standard", "regular", "normal", "classical", "orthodox", "fromposition"), "Standard"
-) | dict.fromkeys(
-    (
-        "960", "fischerandom", "fischerrandom", "960fischerrandom", "freestyle", "frc", "dfrc", "doublefischerrandom",
-        "wildfr",
-    ),
-    "Chess960",
-)  # fmt: skip
+_STANDARD = ("", *"std standard regular normal classical orthodox fromposition".split())
+_CHESS960 = (
+    "960 fischerandom fischerrandom 960fischerrandom freestyle frc dfrc doublefischerrandom wildfr"
+)
+_VARIANT_NAMES = {
+    **dict.fromkeys(_STANDARD, "Standard"),
+    **dict.fromkeys(_CHESS960.split(), "Chess960"),
+}
 
 
 class GameText:
@@ -93,17 +89,19 @@ class GameText:
         """Append a piece, without the lines before that of `at`; a large game is doubled before it
         is read again.
         """
-        pieces = list[bytes]()
-        needed = len(self.data) - self.at
-        while not self.final and (not pieces or sum(len(piece) for piece in pieces) < needed):
-            piece = next(self._pieces, None)
-            if piece is None:
-                self.final = True
-                break
-            pieces.append(piece)
         begin = self.data.rfind(b"\n", 0, self.at) + 1
-        self.dropped, self.at = self.dropped + begin, self.at - begin
-        self.data = b"".join([self.data[begin:], *pieces])
+        pieces = [self.data[begin:]]
+        needed = max(1, len(self.data) - self.at)
+        for piece in self._pieces:
+            pieces.append(piece)
+            needed -= len(piece)
+            if needed <= 0:
+                break
+        else:
+            self.final = True
+        self.data = b"".join(pieces)
+        self.dropped += begin
+        self.at -= begin
 
     def skip(self, count: int) -> None:
         """Go on `count` bytes."""
@@ -140,20 +138,28 @@ class Start:
 _USUAL_START = Start()
 
 
-def read_tags(data: bytes, tokens: np.ndarray) -> list[tuple[str, str, int]]:
-    """Return name, value and place of all tags among the tokens of a game."""
-    tags = list[tuple[str, str, int]]()
+class PlacedTag(NamedTuple):
+    """A tag, and where its name begins."""
+
+    name: str
+    value: str
+    place: int
+
+
+def read_tags(data: bytes, tokens: np.ndarray) -> list[PlacedTag]:
+    """Return all tags among the tokens of a game."""
+    tags = list[PlacedTag]()
     rows = tokens[tokens[:, KIND] <= VALUE_TEXT].tolist()
     for (_, begin, end, place), (_, first, last, is_raw) in zip(rows[::2], rows[1::2], strict=True):
         name = data[begin:end].decode()
         value = data[first:last].decode(errors="replace")
         if not is_raw and "\\" in value:
             value = re.sub(r'\\(["\\])', r"\1", value)
-        tags.append((_STANDARD_NAMES.get(name.lower(), name), value, place))
+        tags.append(PlacedTag(_STANDARD_NAMES.get(name.lower(), name), value, place))
     return tags
 
 
-def tags_in(tags: list[tuple[str, str, int]]) -> dict[str, str]:
+def tags_in(tags: list[PlacedTag]) -> dict[str, str]:
     """Return the values of tags by their names. One of the standard's has the last value; another
     one that is repeated has all of them.
     """
@@ -183,7 +189,9 @@ class CutGames:
 
     def start_of(self, game: CutGame) -> Start:
         """Return the first position of a game."""
-        return self.start if game.begin == self.start_at else _USUAL_START
+        if game.begin == self.start_at:
+            return self.start
+        return _USUAL_START
 
     def tokens_of(self, game: CutGame) -> np.ndarray:
         """Return the tokens of a game."""
@@ -200,22 +208,25 @@ class Cutter:
     """
 
     def __init__(self, text: GameText, whole: bool, most: int = AT_ONCE) -> None:
-        self._text, self._whole = text, whole
-        self._padded = np.frombuffer(b"\n" * PADDING, np.uint8)
-        self._of = b""
-        self._games = np.empty(most, GAME_TYPE)
-        self._tokens = np.empty(_TOKENS, TOKEN_TYPE)
-        self._moves = np.empty(_MOVES, np.uint16)
-        self._scratch = (
-            np.zeros(DEEPEST_LINE + 1, LINE_TYPE),
-            layout.empty_stack(STANDARD + 1),
-            np.zeros(layout.MAX_MOVES, np.uint16),
-            np.zeros(1, TAG_TYPE),
+        rows = layout.empty_stack(STANDARD + 1)
+        rows[STANDARD] = standard_row()
+        self._text = text
+        self._of = b""  # the text that lies on the desk
+        self._desk = ScanBuffers(
+            data=np.frombuffer(b"\n" * PADDING, np.uint8),
+            final=0,
+            whole=int(whole),
+            start_at=-1,
+            start=standard_row(),
+            games=np.empty(most, GAME_TYPE),
+            tokens=np.empty(_TOKENS, TOKEN_TYPE),
+            moves=np.empty(_MOVES, np.uint16),
+            lines=np.zeros(DEEPEST_LINE + 1, LINE_TYPE),
+            rows=rows,
+            legal=np.zeros(layout.MAX_MOVES, np.uint16),
+            tag=np.zeros(1, TAG_TYPE),
         )
-        self._scratch[1][STANDARD] = standard_row()
-        self._starts: dict[tuple[str, ...], tuple[Start, np.ndarray]] = {}
-        self._start_at = -1
-        self._start = (_USUAL_START, standard_row())
+        self._start = _USUAL_START  # of the game at the desk's `start_at`
         self._stop = (0, text.at, 0)  # games of the last call, where it stopped, and why
 
     def cut(self) -> CutGames | None:
@@ -230,83 +241,81 @@ class Cutter:
             self._stop = (0, text.at, 0)
             if text.final and text.at == len(text.data) and not text.begin_next():
                 return None
-            count, place, reason = map(int, cut_text(self._desk(), text.at))
+            self._lay_text()
+            count, place, reason = map(int, cut_text(self._desk, text.at))
             self._stop = (count, place, reason)
-        return self._found(count)
+        return self._first_games(count)
 
-    def _desk(self) -> ScanBuffers:
+    def _lay_text(self) -> None:
+        """Lay the text on the desk."""
         text = self._text
         if self._of is not text.data:
             self._of = text.data
-            self._padded = np.frombuffer(text.data + b"\n" * PADDING, np.uint8)
-            self._start_at = -1
+            data = np.frombuffer(text.data + b"\n" * PADDING, np.uint8)
+            self._desk = self._desk._replace(data=data, start_at=-1)
         final = text.final or len(text.data) - text.at > LONGEST_TEXT
-        return ScanBuffers(
-            self._padded, int(final), int(self._whole), self._start_at, self._start[1], self._games, self._tokens,
-            self._moves, *self._scratch,
-        )  # fmt: skip
+        self._desk = self._desk._replace(final=int(final))
 
-    def _found(self, count: int) -> CutGames:
+    def _first_games(self, count: int) -> CutGames:
         """Return so many games from the desk. Without all tokens, the next call leaves them as they
         are.
         """
-        rows = numbers(self._games[:count])[:, : len(CutGame._fields)]
+        desk = self._desk
+        rows = numbers(desk.games[:count])[:, : len(CutGame._fields)]
         games = list(map(CutGame._make, rows.tolist()))
-        tokens = numbers(self._tokens[: games[-1].last_token])
-        moves = self._moves[: games[-1].last_move]
-        if not self._whole:
+        tokens = numbers(desk.tokens[: games[-1].last_token])
+        moves = desk.moves[: games[-1].last_move]
+        if not desk.whole:
             tokens = tokens.copy()
             moves = moves.copy()
-        return CutGames(self._of, games, tokens, moves, self._start_at, *self._start)
+        return CutGames(self._of, games, tokens, moves, desk.start_at, self._start, desk.start)
 
     def _go_on(self, count: int, place: int, reason: int) -> None:
         """Move the text to where the last call stopped, and do what it stopped for."""
         text = self._text
+        desk = self._desk
         if self._of is not text.data:  # nothing was read yet
             return
         text.skip(max(0, place - text.at))
         if reason == MORE:
             text.more()
-            self._start_at = -1
+            self._desk = desk._replace(start_at=-1)
         elif reason == OWN_START:
-            self._start_at, self._start = place, self._look_up(self._games[count])
+            self._start, row = self._start_of(desk.games[count])
+            self._desk = desk._replace(start_at=place, start=row)
         elif reason == FULL and not count:
-            self._tokens = np.empty(2 * len(self._tokens), TOKEN_TYPE)
+            self._desk = desk._replace(tokens=np.empty(2 * len(desk.tokens), TOKEN_TYPE))
 
-    def _look_up(self, game: CutGame) -> tuple[Start, np.ndarray]:
-        """Return the first position that a game's tags tell, and its row: zeros where it cannot be
-        played.
-        """
-        tokens = numbers(self._tokens[game.first_token : game.last_token])
+    def _start_of(self, game: CutGame) -> tuple[Start, np.ndarray]:
+        """Return the first position that a game's tags tell, and its row."""
+        tokens = numbers(self._desk.tokens[game.first_token : game.last_token])
         tags = tags_in(read_tags(self._text.data, tokens))
-        is_broken = self._has_broken_fen(tokens)
-        key = (tags.get("FEN", ""), tags.get("Variant", ""), tags.get("SetUp", ""), str(is_broken))
-        if key not in self._starts:
-            if len(self._starts) > 1000:
-                self._starts.clear()
-            start = _USUAL_START
-            row = np.zeros(layout.ROW_WORDS, np.uint64)
-            try:
-                if is_broken:
-                    raise DataError("the FEN tag is not closed in its line")
-                start = Start(start_of(tags), is_told=bool(told_fen(tags)))
-                row = row_from_board(start.board)
-            except (DataError, FenError) as error:
-                tag = next(
-                    (name for name in ("Variant", "SetUp") if name.lower() in str(error).lower()),
-                    "FEN",
-                )
-                start = Start(fault=str(error), tag=tag)
-            # As `standard_row`: kernels are compiled for one kind of array.
-            row.flags.writeable = False
-            self._starts[key] = start, row
-        return self._starts[key]
+        fen, variant, setup = (tags.get(name, "") for name in ("FEN", "Variant", "SetUp"))
+        return _start_by_tags(fen, variant, setup, self._has_broken_fen(tokens))
 
     def _has_broken_fen(self, tokens: np.ndarray) -> bool:
         """Whether a tag of the position is not closed in its line."""
-        broken = tokens[tokens[:, KIND] == BROKEN]
-        places = [Token._make(token).place for token in broken.tolist()]
-        return any(_BROKEN_FEN.match(self._text.data, place) for place in places)
+        places = tokens[tokens[:, KIND] == BROKEN, PLACE]
+        return any(_BROKEN_FEN.match(self._text.data, place) for place in places.tolist())
+
+
+@functools.lru_cache(1000)
+def _start_by_tags(fen: str, variant: str, setup: str, is_broken: bool) -> tuple[Start, np.ndarray]:
+    """Return the first position that tags tell, and its row: zeros where it cannot be played."""
+    tags = {"FEN": fen, "Variant": variant, "SetUp": setup}
+    row = np.zeros(layout.ROW_WORDS, np.uint64)
+    try:
+        if is_broken:
+            raise DataError("the FEN tag is not closed in its line")
+        start = Start(start_of(tags), is_told=bool(told_fen(tags)))
+        row = row_from_board(start.board)
+    except (DataError, FenError) as error:
+        start = Start(fault=str(error))
+        for name in ("SetUp", "Variant"):
+            if name.lower() in start.fault.lower():
+                start.tag = name
+    row.flags.writeable = False  # As `standard_row`: kernels are compiled for one kind of array.
+    return start, row
 
 
 @functools.cache
@@ -348,7 +357,9 @@ def start_of(tags: dict[str, str]) -> chess.Board:
 def told_fen(tags: dict[str, str]) -> str:
     """Return the position that tags tell, "" for none."""
     fen = tags.get("FEN", "").strip()
-    return "" if fen in ("?", "-", "startpos") else fen
+    if fen in ("?", "-", "startpos"):
+        return ""
+    return fen
 
 
 def with_known_variant(tags: dict[str, str]) -> dict[str, str]:
@@ -356,4 +367,6 @@ def with_known_variant(tags: dict[str, str]) -> dict[str, str]:
     name.
     """
     name = re.sub(r"[\W_]|chess", "", tags.get("Variant", "none").lower())
-    return tags | {"Variant": _VARIANT_NAMES[name]} if name in _VARIANT_NAMES else tags
+    if name not in _VARIANT_NAMES:
+        return tags
+    return tags | {"Variant": _VARIANT_NAMES[name]}

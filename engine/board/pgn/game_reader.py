@@ -9,6 +9,7 @@ import io
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -32,12 +33,12 @@ LONGEST_WORD = 40  # characters of a faulty word that are quoted
 class ReadGame:
     """A game of a text."""
 
-    # The game's number in the text, from 1; 0 of a fault between games, of which `game` is empty.
-    number: int
     line: int  # the line on which it begins, from 1
     # Tags and moves, as far as they could be read; `game.errors` has the faults.
     game: chess.pgn.Game
     faults: list[Fault]  # what is wrong with it, in the order of the text
+    # The game's number in the text, from 1; 0 of a fault between games, of which `game` is empty.
+    number: int = 0
     cut: Fault | None = None  # that of them at which the main line ends; None where it is whole
     # Why it cannot be played at all: an impossible position or another variant; "" if it can.
     start_fault: str = ""
@@ -60,24 +61,24 @@ class Fault:
     reason: str
 
     def __str__(self) -> str:
-        values = {
-            "line": self.line,
-            "column": self.column,
-            "word": repr(self.word),
-            "reason": self.reason,
-        }
-        return message("{line}:{column}: {word}: {reason}", **values)
+        return message(
+            "{line}:{column}: {word}: {reason}",
+            line=self.line,
+            column=self.column,
+            word=repr(self.word),
+            reason=self.reason,
+        )
 
 
 def read_games(stream: IO[bytes] | str) -> Iterator[ReadGame]:
     """Yield all games of a text or binary stream in order, and the faults between them."""
-    text = GameText(
-        io.BytesIO(stream.encode(errors="replace")) if isinstance(stream, str) else stream
-    )
+    if isinstance(stream, str):
+        stream = io.BytesIO(stream.encode(errors="replace"))
     number = 0
-    for game in cut_games(text):
-        game.number = number + 1 if game.is_game else 0
-        number += game.is_game
+    for game in cut_games(GameText(stream)):
+        if game.is_game:
+            number += 1
+            game.number = number
         yield game
 
 
@@ -123,17 +124,14 @@ def play_tokens(
     else those of the languages in which they are legal, if these read the same moves. Of several
     languages that read the main line alike, the one counts in which the variations are legal, too.
     """
-    tokens = batch.tokens_of(game)
-    start = batch.start_of(game)
-
-    def play(letters: Letters, is_main_line: bool, whole_only: bool = False) -> Player:
-        return player(batch.data, game, tokens, start, letters, is_main_line, whole_only)
-
+    play = partial(player, batch, game)
     english = play(ENGLISH, main_line)
     if not english.has_foreign_word or game.fault_count:
         return english, ENGLISH
     is_english = english.cut is None
-    lines = [list(english.game.mainline_moves())] if is_english else []
+    lines = list[list[chess.Move]]()
+    if is_english:
+        lines.append(list(english.game.mainline_moves()))
     languages = list[Letters]()
     for letters in other_readings():
         main = play(letters, True, whole_only=True)
@@ -144,8 +142,8 @@ def play_tokens(
     if any(line != lines[0] for line in lines):
         return english, ENGLISH
     played = [(play(letters, main_line), letters) for letters in languages]
-    legal = [(player, letters) for player, letters in played if not player.faults]
-    if legal and len({str(player.game) for player, _ in legal}) == 1:
+    legal = [reading for reading in played if not reading[0].faults]
+    if len({str(player.game) for player, _ in legal}) == 1:
         return legal[0]
     if is_english or not played:
         return english, ENGLISH
@@ -159,21 +157,26 @@ def _lone_comment(text: GameText, words: bytes, at: int) -> ReadGame | None:
     line, column = text.place_of(at)
     word = words.decode(errors="replace").strip()[:LONGEST_WORD]
     fault = Fault(line, column, word, REASONS[PROSE])
-    return ReadGame(0, line, chess.pgn.Game(), [fault], is_game=False)
+    return ReadGame(line, chess.pgn.Game(), [fault], is_game=False)
 
 
 def _interpret(text: GameText, batch: CutGames, game: CutGame, main_line: bool) -> ReadGame:
     player, letters = play_tokens(batch, game, main_line, TokenPlayer)
-    places = sorted(player.faults)
-    faults = [Fault(*text.place_of(at), word[:LONGEST_WORD], reason) for at, word, reason in places]
-    player.game.errors.extend(DataError(str(fault)) for fault in faults)
+    faults = list[Fault]()
+    cut = None
+    for placed_fault in sorted(player.faults):
+        place, word, reason = placed_fault
+        fault = Fault(*text.place_of(place), word[:LONGEST_WORD], reason)
+        faults.append(fault)
+        player.game.errors.append(DataError(str(fault)))
+        if placed_fault == player.cut:
+            cut = fault
     return ReadGame(
-        number=0,
         line=text.place_of(game.begin)[0],
         begin=text.dropped + game.text_begin,
         game=player.game,
         faults=faults,
-        cut=faults[places.index(player.cut)] if player.cut else None,
+        cut=cut,
         start_fault=batch.start_of(game).fault,
         letters=letters.name,
         is_game=bool(game.tags or game.movetext),

@@ -10,7 +10,6 @@ and names of a chapter are replaced where they stand among the tags.
 import io
 import itertools
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -39,7 +38,9 @@ from engine.errors import DataError, message
 from engine.files.source_text import Splice, splice
 
 # What a person may call a game otherwise; all other tags stay what they were.
-NAMING_TAGS = ("ChapterName", "Event", "White", "Black")
+NAMING_TAGS = "ChapterName Event White Black".split()
+# A node of the game that was read, and the same node of the edited game.
+_NodePair = tuple[chess.pgn.GameNode, chess.pgn.GameNode]
 _SPACES = b" \t"
 _SEMICOLON = ord(";")
 _GLYPHS = {number: sign for sign, number in SIGNS.items() if not sign.strip("!?")}
@@ -69,20 +70,14 @@ def are_same_games(game: chess.pgn.Game, edited: chess.pgn.Game) -> bool:
     """
     if dict(game.headers) != dict(edited.headers):
         return False
-    todo: list[tuple[chess.pgn.GameNode, chess.pgn.GameNode]] = [(game, edited)]
+    todo: list[_NodePair] = [(game, edited)]
     while todo:
         node, edited_node = todo.pop()
-        is_commented_alike = _are_same_words(node.comment, edited_node.comment)
-        if not (
-            is_commented_alike
-            and _are_same_words(node.starting_comment, edited_node.starting_comment)
-        ):
+        if not _are_same_words(node.comment, edited_node.comment):
             return False
-        moves = [child.move for child in node.variations]
-        if (
-            moves != [child.move for child in edited_node.variations]
-            or node.nags != edited_node.nags
-        ):
+        if not _are_same_words(node.starting_comment, edited_node.starting_comment):
+            return False
+        if node.nags != edited_node.nags or _moves_from(node) != _moves_from(edited_node):
             return False
         todo += zip(node.variations, edited_node.variations, strict=True)
     return True
@@ -90,6 +85,10 @@ def are_same_games(game: chess.pgn.Game, edited: chess.pgn.Game) -> bool:
 
 def _are_same_words(comment: str, edited: str) -> bool:
     return comment.split() in (edited.split(), plain_comment(edited).split())
+
+
+def _moves_from(node: chess.pgn.GameNode) -> list[chess.Move]:
+    return [child.move for child in node.variations]
 
 
 # ---- where a game stands -------------------------------------------------------------------------
@@ -164,7 +163,9 @@ class _PlacedGame:
     def _movetext_begin(self, tokens: np.ndarray) -> int:
         """Return the place behind the tags."""
         values = tokens[tokens[:, KIND] == VALUE_TEXT].tolist()
-        return self.text.index(b"]", Token(*values[-1]).till) + 1 if values else 0
+        if not values:
+            return 0
+        return self.text.index(b"]", Token(*values[-1]).till) + 1
 
     def _place(
         self, node: chess.pgn.GameNode, kind: int, place: int, till: int, attribute: int
@@ -172,7 +173,8 @@ class _PlacedGame:
         """Note where a token stands that leads to a node."""
         line = self._lines[-1]
         if kind == NUMBER:
-            line.number = place if line.number is None else line.number
+            if line.number is None:
+                line.number = place
         elif kind == OPENING_BRACKET:
             self._lines.append(_Line(node, place))
         elif kind == CLOSE:
@@ -212,10 +214,8 @@ class _PlacedGame:
         if words and kind != ESCAPE:
             comments = line.starting if is_starting else standing.comments
             comments.append(_Span(begin, end, words))
-        is_adjacent = not self.text[
-            standing.last : begin
-        ].strip()  # not behind a result or a number
-        if is_adjacent and not is_starting:
+        between = self.text[standing.last : begin].strip()  # a result, or a number
+        if not (between or is_starting):
             standing.last = end
             standing.ends_line = kind != TOLD
 
@@ -265,7 +265,7 @@ class _Splicer:
         self._edit_tags(dict(game.headers), dict(edited.headers))
         if list(game.mainline_moves()) != list(edited.mainline_moves()):
             raise DataError(message("the moves of the main line are others"))
-        todo: list[tuple[chess.pgn.GameNode, chess.pgn.GameNode]] = [(game, edited)]
+        todo: list[_NodePair] = [(game, edited)]
         while todo:
             node, edited_node = todo.pop()
             self._edit_node(node, edited_node)
@@ -343,7 +343,9 @@ class _Splicer:
 
     def _insertion(self, place: int, words: str) -> Splice:
         is_apart = words[-1].isspace() or not self._text[place : place + 1].strip(b" \t\n)")
-        return Splice(place, place, words if is_apart else f"{words} ")
+        if not is_apart:
+            words = f"{words} "
+        return Splice(place, place, words)
 
     def _removal(self, span: _Span) -> Splice:
         """Take away what stands there, and the spaces before it, or the line if that has no more."""
@@ -367,13 +369,13 @@ class _Splicer:
             if mark.nags - gone:
                 raise _unwritable()
             replaced |= mark.nags
-            is_number = self._text[mark.begin : mark.begin + 1] == b"$"
-            if added and (is_number or added[0] in _GLYPHS):
-                number = added.pop(0)
-                words = f"${number}" if is_number else _GLYPHS[number]
-                self._words.append(Splice(mark.begin, mark.end, words))
+            is_number = self._text.startswith(b"$", mark.begin)
+            if is_number and added:
+                self._words.append(Splice(mark.begin, mark.end, f"${added.pop(0)}"))
             elif is_number:
                 self._words.append(self._removal(mark))
+            elif added and added[0] in _GLYPHS:
+                self._words.append(Splice(mark.begin, mark.end, _GLYPHS[added.pop(0)]))
             else:
                 self._words.append(Splice(mark.begin, mark.end, ""))
         if replaced != gone or not standing.is_alone:
@@ -384,32 +386,32 @@ class _Splicer:
 
     def _edit_lines(
         self, node: chess.pgn.GameNode, edited_node: chess.pgn.GameNode
-    ) -> Iterable[tuple[chess.pgn.GameNode, chess.pgn.GameNode]]:
+    ) -> list[_NodePair]:
         """Write new variations to a node's move and take deleted ones away; return the others, as
         they are and as they shall be.
         """
-        left = list(node.variations)
+        deleted = list(node.variations)
         stay = list[chess.pgn.ChildNode]()
         new = []
-        pairs = list[tuple[chess.pgn.GameNode, chess.pgn.GameNode]]()
+        pairs = list[_NodePair]()
         for child in edited_node.variations:
-            standing = next((line for line in left if line.move == child.move), None)
+            standing = next((line for line in deleted if line.move == child.move), None)
             if standing is None:
                 new.append(child)
                 continue
-            left.remove(standing)
+            deleted.remove(standing)
             stay.append(standing)
             pairs.append((standing, child))
-        is_in_order = stay == [standing for standing in node.variations if standing in stay]
-        if new and edited_node.variations[-len(new) :] != new:
-            is_in_order = False
-        if stay[:1] != node.variations[:1] or not is_in_order:
+        is_in_order = stay == [line for line in node.variations if line in stay]
+        is_new_last = edited_node.variations[len(stay) :] == new
+        if stay[:1] != node.variations[:1] or not (is_in_order and is_new_last):
             self._rewrite_line(node, edited_node)
             return []
         if not stay and new:
             self._lines.append(self._behind(node, self._moves_text(new)))
             return []
-        self._lines += [self._removal(self._placed.brackets[gone]) for gone in left]
+        for line in deleted:
+            self._lines.append(self._removal(self._placed.brackets[line]))
         for child in new:
             self._lines.append(self._behind(stay[0], f"({self._moves_text([child])})"))
         return pairs

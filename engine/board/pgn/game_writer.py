@@ -72,5 +72,6 @@ class _Exporter(chess.pgn.StringExporter):
         super().visit_comment(plain_comment(comment))
 
     def visit_result(self, result: str) -> None:
-        # A tag may say anything.
-        super().visit_result(result if result in CODED_RESULTS[1:] else "*")
+        if result not in CODED_RESULTS[1:]:  # A tag may say anything.
+            result = "*"
+        super().visit_result(result)

@@ -3,7 +3,6 @@ kernels.
 """
 
 import re
-from typing import Final
 
 import numpy as np
 
@@ -17,7 +16,7 @@ BLACK_WINS = 2
 DRAWN_GAME = 3
 UNKNOWN_OUTCOME = 4
 CODED_RESULTS = ("", "1-0", "0-1", "1/2-1/2", "*")  # by code
-PADDING: Final = 64  # line feeds behind every text, so that kernels may look ahead
+PADDING = 64  # line feeds behind every text, so that kernels may look ahead
 
 # What ½ and … mean, and all characters that mean nothing by themselves.
 _HALF = 1
@@ -65,7 +64,7 @@ _BLANKS = "\x85\xa0\xad\u1680\u205f\u3000\ufeff" + "".join(
 _MEANINGS = (
     dict.fromkeys(_BLANKS, SPACE) | dict.fromkeys(DASHES[1:], DASH_SIGN) | {"½": _HALF, "…": DOTS}
 )
-_CHARACTERS = np.array([ord(character) for character in _MEANINGS], np.int64)
+_CHARACTERS = np.array(list(map(ord, _MEANINGS)), np.int64)
 _SYMBOLS = np.array(list(_MEANINGS.values()), np.int64)
 _ENGLISH_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _BLANK_ASCII = "\0\t\n\v\f\r\x1a\x1c\x1d\x1e\x1f _"
@@ -97,7 +96,7 @@ _RESULTS = (
 )  # fmt: skip
 _IN_MOVETEXT = 11  # of these; the others are results only if the tag has them
 _SPELLINGS = np.array(
-    [[_HALF if sign == "½" else ord(sign) for sign in f"{text:\0<8}"] for text, _ in _RESULTS]
+    [list(f"{text:\0<8}".replace("½", chr(_HALF)).encode()) for text, _ in _RESULTS], np.int64
 )
 RESULT_PATTERN = "|".join(
     re.escape(text).replace(r"\-", f"[{DASHES}:]").replace(r"\.", "[.,]")
@@ -114,7 +113,9 @@ def symbol(data, at):
     byte = np.int64(data[at])
     if byte >= 128:
         return _wide_symbol(data, at)
-    return (SPACE if BLANK[byte] and byte != LINE_FEED else byte), 1
+    if BLANK[byte] and byte != LINE_FEED:
+        return SPACE, 1
+    return byte, 1
 
 
 @kernel()
@@ -164,7 +165,9 @@ def skip_spaces(data, at):
 def ends_word(data, at):
     """Whether numbers, results and most words may end before this place."""
     byte = data[at]
-    return WORD_ENDS[byte] if byte < 128 else _wide_symbol(data, at)[0] == SPACE
+    if byte < 128:
+        return WORD_ENDS[byte]
+    return _wide_symbol(data, at)[0] == SPACE
 
 
 @kernel()
@@ -174,14 +177,18 @@ def word_end(data, at):
         at += symbol(data, at)[1]
         if data[at] == OPEN_ROUND and (LETTER[data[at + 1]] or data[at + 1] >= 128):
             inside = at + 1 + symbol(data, at + 1)[1]
-            at = inside + 1 if data[inside] == CLOSE_ROUND else at
+            if data[inside] == CLOSE_ROUND:
+                at = inside + 1
     return at
 
 
 @kernel()
 def spelled_result(data, at, is_tag):
     """Return (code, place behind it) of the result at a place; NO_RESULT if none is spelled there."""
-    for i in range(len(_SPELLINGS) if is_tag else _IN_MOVETEXT):
+    spellings = _IN_MOVETEXT
+    if is_tag:
+        spellings = len(_SPELLINGS)
+    for i in range(spellings):
         place = at
         sign = 0
         while _SPELLINGS[i, sign]:
@@ -210,7 +217,9 @@ def told_result(tag: str, behind: str) -> str:
     """Return a game's result, by the one in its tags and the one behind its moves, as in
     CODED_RESULTS.
     """
-    return behind if tag in ("", "*") and behind not in ("", "*") else tag
+    if tag in ("", "*") and behind not in ("", "*"):
+        return behind
+    return tag
 
 
 def result_of(word: str) -> str:

@@ -72,8 +72,10 @@ def main_lines(text: GameText) -> Iterator[MainLine]:
 def _line_of(game: ReadGame, cut: CutGame) -> MainLine:
     """Return a game that was played from its tokens as a main line."""
     headers = game.game.headers
-    fault = str(game.faults[0]) if game.faults else ""
-    board = chess.Board() if game.start_fault else game.game.board()
+    fault = "".join(map(str, game.faults[:1]))
+    board = chess.Board()
+    if not game.start_fault:
+        board = game.game.board()
     start = board.copy()
     moves = list[int]()
     first = standard_row()

@@ -47,7 +47,7 @@ _SIGN = "|".join(
 )
 _ONE_SIGN, _SIGNS = re.compile(_SIGN), re.compile(f"(?:{_SIGN})+")
 _PIECES = (chess.KING, chess.QUEEN, chess.ROOK, chess.BISHOP, chess.KNIGHT, chess.PAWN)
-_PASS = ("--", "Z0", "0000", "@@@@", "<>", "null", "pass")
+_PASS = "-- Z0 0000 @@@@ <> null pass".split()
 _TAIL = rf"(?P<ep>e\.?p\.?)?(?:\+\+(?![-−–/=])|\+(?![-−–/=])|[#†‡])?(?P<signs>(?:{_SIGN})*)"
 _CASTLING = re.compile(rf"[O0oОо]{DASH}[O0oОо](?P<long>{DASH}[O0oОо])?{_TAIL}")
 _CYRILLIC = str.maketrans("асе", "ace")
@@ -166,7 +166,9 @@ def nags_of(text: str, side: chess.Color) -> tuple[int, ...] | None:
 
 def _number(sign: str, side: chess.Color) -> int:
     number = SIGNS[sign]
-    return number + (side == chess.BLACK and number in BY_SIDE)
+    if side == chess.BLACK and number in BY_SIDE:
+        number += 1
+    return number
 
 
 def _read_one(board: chess.Board, word: str, letters: Letters) -> Word:
@@ -178,19 +180,19 @@ def _read_one(board: chess.Board, word: str, letters: Letters) -> Word:
         word = re.sub("[A-H](?=[1-8])|[AC-H](?=[X:])", lambda letter: letter[0].lower(), word)
     body = word.rstrip("!?")
     if body in _PASS:
-        return Word(_pass(board), nags_of(word[len(body) :], board.turn) or ())
-    castling = _CASTLING.fullmatch(word)
-    if castling is not None:
-        return Word(
-            _castling(board, castling["long"] is not None),
-            nags_of(castling["signs"], board.turn) or (),
-        )
-    match = letters.pattern.fullmatch(word)
-    if match is None and _DESCRIPTIVE.fullmatch(word):
+        move = _pass(board)
+        signs = word[len(body) :]
+    elif castling := _CASTLING.fullmatch(word):
+        move = _castling(board, castling["long"] is not None)
+        signs = castling["signs"]
+    elif match := letters.pattern.fullmatch(word):
+        move = _find(board, match, letters)
+        signs = match["signs"]
+    elif _DESCRIPTIVE.fullmatch(word):
         raise NoMoveError("descriptive notation, which Aino does not read: write e4 for P-K4")
-    if match is None:
+    else:
         raise NoMoveError("neither a move nor another word of PGN")
-    return Word(_find(board, match, letters), nags_of(match["signs"], board.turn) or ())
+    return Word(move, nags_of(signs, board.turn) or ())
 
 
 def _pass(board: chess.Board) -> chess.Move:
@@ -243,7 +245,7 @@ def _promotion(match: re.Match[str], letters: Letters) -> chess.PieceType | None
 
 def _origins(board: chess.Board, match: re.Match[str], letters: Letters) -> chess.Bitboard:
     """Return the squares from which a word lets a piece move."""
-    piece = letters.pieces[match["piece"]] if match["piece"] else None
+    piece = letters.pieces.get(match["piece"])
     from_file, from_rank = match["file"], match["rank"]
     if not (piece or from_file) and (from_rank or match["sign"]):
         raise NoMoveError(message("does not say which piece goes to {square}", square=match["to"]))

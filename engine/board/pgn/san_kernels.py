@@ -1,7 +1,5 @@
 """Kernels that read moves in English SAN from bytes: the square of the one piece that can go there."""
 
-from typing import Final
-
 import numpy as np
 
 from engine.board.attacks import KING_ATTACKS, ONE, ZERO, attackers, bit, king_square, piece_attacks
@@ -41,7 +39,7 @@ from engine.board.pgn.letters import (
 from engine.native.bits import ctz
 from engine.native.jit import kernel
 
-NO_SAN: Final = -1  # the place behind a word that is no such move
+NO_SAN = -1  # the place behind a word that is no such move
 _PIECES = np.zeros(256, np.int64)  # by letter; any other byte means a pawn
 _PIECES[list(b"NBRQK")] = KNIGHT, BISHOP, ROOK, QUEEN, KING
 
@@ -145,17 +143,17 @@ def _only_source(row, kind, side, target, sources):
     if bit(target) & own:
         return -1
     if kind == PAWN:
-        found = _pawn_sources(row, side, target, sources, own, theirs)
+        candidates = _pawn_sources(row, side, target, sources, own, theirs)
     elif kind == KING:
-        found = KING_ATTACKS[target]
+        candidates = KING_ATTACKS[target]
     else:
-        found = piece_attacks(kind, target, own | theirs)
-    found &= row[kind] & own & sources
+        candidates = piece_attacks(kind, target, own | theirs)
+    candidates &= row[kind] & own & sources
     king = king_square(row, side)
     only = -1
-    while found:
-        source = ctz(found)
-        found &= found - ONE
+    while candidates:
+        source = ctz(candidates)
+        candidates &= candidates - ONE
         if _is_safe(row, side, source, target, target if kind == KING else king, own | theirs):
             if only >= 0:
                 return -1

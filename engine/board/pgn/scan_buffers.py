@@ -108,7 +108,7 @@ class Line(NamedTuple):
     """A line of moves that is being read."""
 
     row: int  # the one with its position
-    known: int  # whether that position is known
+    is_known: int  # whether that position is known
     own_plies: int
     opened: int  # the token of its bracket
 
@@ -130,8 +130,9 @@ TOKEN_TYPE = record_type(dict.fromkeys(Token._fields, np.int32))
 LINE_TYPE = record_type(dict.fromkeys(Line._fields, np.int64))
 TAG_TYPE = record_type(dict.fromkeys(Tag._fields, np.int64))
 
-
+# Columns of tokens.
 KIND = Token._fields.index("kind")
+PLACE = Token._fields.index("place")
 
 
 def numbers(records: np.ndarray) -> np.ndarray:
@@ -171,7 +172,7 @@ def put_token(desk, game, kind, place, till, attribute):
         game.fault_count += 1
         game.odd = 1
     if kind in (BROKEN, WORD) and game.variations <= DEEPEST_LINE:
-        desk.lines[game.variations].known = 0
+        desk.lines[game.variations].is_known = 0
     if game.kept_whole or kind <= VALUE_TEXT:
         token = desk.tokens[game.last_token]
         token.kind = kind

@@ -61,34 +61,34 @@ def take_tag(desk, game, at):
     """Take a tag, or a bracket that begins none; returns the place behind it."""
     data = desk.data
     tag = desk.tag[0]
-    found = _find_tag(data, at, tag)
-    if found != _WHOLE_TAG and is_cut_off(desk, line_end(data, at)):
+    form = _find_tag(data, at, tag)
+    if form != _WHOLE_TAG and is_cut_off(desk, line_end(data, at)):
         return -MORE
-    if found != _WHOLE_TAG:
+    if form != _WHOLE_TAG:
         before = at
         while before > 0 and data[before - 1] != LINE_FEED and BLANK[data[before - 1]]:
             before -= 1
-        is_cut = found == _BEGUN_TAG or not game.movetext
+        is_cut = form == _BEGUN_TAG or not game.movetext
         is_cut = is_cut or (game.result and LETTER[data[at + 1]])
         if not (is_cut and (before == 0 or data[before - 1] == LINE_FEED)):
             if game.result and not game.variations:
                 return -NO_TAG
             put_token(desk, game, BROKEN, at, at, STRAY_BRACKET)
             return at + 1
-    if _begins_next_game(desk, game, at, found):
+    if _begins_next_game(desk, game, at, form):
         game.closed = 1
         return at
     game.adjacent |= game.tags and feeds(data, game.tag_end, at) < 2
     if not (game.tags or game.fault_count):
         game.text_begin = at
-    if found != _WHOLE_TAG:
+    if form != _WHOLE_TAG:
         end = _next_tag(data, at + 1)
-        if found == _BEGUN_TAG and data[end] == LINE_FEED:
+        if form == _BEGUN_TAG and data[end] == LINE_FEED:
             if is_cut_off(desk, line_end(data, end + 1)):
                 return -MORE
             end = _second_line_end(data, end)
         game.tag_end = end
-        if found == _BEGUN_TAG and _is_word(data, tag.name, tag.name_end, b"fen"):
+        if form == _BEGUN_TAG and _is_word(data, tag.name, tag.name_end, b"fen"):
             game.has_start = 1
         put_token(desk, game, BROKEN, at, end, BAD_TAG)
         return end
@@ -198,11 +198,11 @@ def _second_line_end(data, at):
 
 
 @kernel()
-def _begins_next_game(desk, game, at, found):
+def _begins_next_game(desk, game, at, form):
     """Whether a tag belongs to the next game."""
     if game.result or game.movetext:
         return True
-    if found == _NO_TAG:  # it has no name that could be a game's second
+    if form == _NO_TAG:  # it has no name that could be a game's second
         return False
     data = desk.data
     tag = desk.tag[0]
@@ -211,10 +211,7 @@ def _begins_next_game(desk, game, at, found):
     if (is_apart and game.adjacent) or (is_event and game.fault_count and not game.tags):
         return True
     if is_apart or is_event or game.fault_count:
-        for i in range(
-            game.first_token,
-            min(game.last_token, game.first_token + _MOST_COMPARED),
-        ):
+        for i in range(game.first_token, min(game.last_token, game.first_token + _MOST_COMPARED)):
             place = desk.tokens[i].place + (desk.tokens[i].kind == BROKEN)
             end = place + tag.name_end - tag.name
             if data[skip_spaces(data, end)] == QUOTE and are_same_bytes(
@@ -236,12 +233,12 @@ def _is_word(data, begin, end, word):
 
 
 @kernel()
-def are_same_bytes(data, begin, end, other, other_end):
+def are_same_bytes(data, begin, end, second, second_end):
     """Whether the same text stands between two places and two others."""
-    if end - begin != other_end - other:
+    if end - begin != second_end - second:
         return False
     for i in range(end - begin):  # noqa: SIM110 - kernels have no generators
-        if data[begin + i] != data[other + i]:
+        if data[begin + i] != data[second + i]:
             return False
     return True
 
@@ -316,14 +313,7 @@ def _take_braces(desk, game, at):
         return place, place
     game.odd |= depth != 0
     end = place if depth == 0 else first
-    put_token(
-        desk,
-        game,
-        TOLD,
-        at + 1,
-        end,
-        HIDES if depth != 0 and not game.result else 0,
-    )
+    put_token(desk, game, TOLD, at + 1, end, HIDES if depth != 0 and not game.result else 0)
     return end, end + 1
 
 

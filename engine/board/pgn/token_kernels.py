@@ -121,7 +121,7 @@ def _begin_game(desk, game, at, tokens, moves):
     copy_row(desk.start if at == desk.start_at else desk.rows[STANDARD], desk.rows[0])
     line = desk.lines[0]
     line.row = 0
-    line.known = desk.rows[0, KING] != 0
+    line.is_known = desk.rows[0, KING] != 0
     line.own_plies = 0
 
 
@@ -176,7 +176,7 @@ def _cut_game(desk, game, at):
 def _take_move(desk, game, at):
     """Take a word that begins with an English letter."""
     depth = game.variations
-    if (game.kept_whole or depth == 0) and depth <= DEEPEST_LINE and desk.lines[depth].known:
+    if (game.kept_whole or depth == 0) and depth <= DEEPEST_LINE and desk.lines[depth].is_known:
         line = desk.lines[depth]
         now = line.row
         move, end, castles = read_san_move(desk.data, at, desk.rows[now], desk.legal)
@@ -190,14 +190,7 @@ def _take_move(desk, game, at):
             line.row = now ^ 1
             line.own_plies += 1
             game.movetext |= HAS_WORD
-            put_token(
-                desk,
-                game,
-                CASTLE if castles else PIECE_MOVE,
-                at,
-                end,
-                move,
-            )
+            put_token(desk, game, CASTLE if castles else PIECE_MOVE, at, end, move)
             return end
     return _take_word(desk, game, at)
 
@@ -248,7 +241,7 @@ def _told_result(desk, game, at):
         return -MORE
     if following < size and data[following] != OPEN_SQUARE:
         return at
-    game.result = game.tag_result if game.tag_result else UNKNOWN_OUTCOME
+    game.result = game.tag_result or UNKNOWN_OUTCOME
     game.result_end = last
     return last
 
@@ -284,14 +277,7 @@ def _take_sign(desk, game, at):
         and (data[at + 1] == BIG_D or data[at + 1] == EQUALS)
     ):
         is_diagram = data[at + 1] == BIG_D
-        put_token(
-            desk,
-            game,
-            NAG if is_diagram else TOLD,
-            at,
-            at + 3,
-            DIAGRAM if is_diagram else 0,
-        )
+        put_token(desk, game, NAG if is_diagram else TOLD, at, at + 3, DIAGRAM if is_diagram else 0)
         return at + 3
     if byte == OPEN_ROUND:
         return _open_variation(desk, game, at)
@@ -329,7 +315,7 @@ def _open_variation(desk, game, at):
         inner.row = 2 * depth + 2
         inner.own_plies = 0
         inner.opened = game.last_token
-        inner.known = line.known and line.own_plies and game.kept_whole
+        inner.is_known = line.is_known and line.own_plies and game.kept_whole
         copy_row(desk.rows[line.row ^ 1], desk.rows[2 * depth + 2])
     put_token(desk, game, OPENING_BRACKET, at, at + 1, 0)
     game.variations += 1
@@ -412,13 +398,6 @@ def _take_behind_result(desk, game, at):
     if is_new or (is_word and not _may_be_move(data, at, last)):
         game.closed = 1
         return at
-    put_token(
-        desk,
-        game,
-        BROKEN,
-        at,
-        end if number >= 0 else max(last, at + 1),
-        BEHIND_RESULT,
-    )
+    put_token(desk, game, BROKEN, at, end if number >= 0 else max(last, at + 1), BEHIND_RESULT)
     game.result = NO_RESULT
     return at

@@ -11,7 +11,14 @@ import numpy as np
 
 from engine.board.convert import moves_of_lines
 from engine.board.layout import CASTLING_FLAG
-from engine.board.pgn.cutter import Start, read_tags, tags_in, told_fen, with_known_variant
+from engine.board.pgn.cutter import (
+    CutGames,
+    Start,
+    read_tags,
+    tags_in,
+    told_fen,
+    with_known_variant,
+)
 from engine.board.pgn.letters import CODED_RESULTS, RESULT_PATTERN, result_of, told_result
 from engine.board.pgn.move_words import (
     DASH,
@@ -65,7 +72,7 @@ _MAY_BE_MOVE = re.compile(
 )
 _START = re.compile(rb"fen|setup|variant", re.IGNORECASE)
 _EN_PASSANT = re.compile(r"e\.?p\.?")
-_CHECKS = ("+", "++", "#", "†", "‡")
+_CHECKS = "+ ++ # † ‡".split()
 _USUAL_NUMBER = 8 * 10_000  # the attribute of a number behind which any move may stand
 _BEHIND_BARE_NUMBERS = MOVE_KINDS + COMMENT_KINDS
 
@@ -101,19 +108,18 @@ class TokenPlayer:
 
     def __init__(
         self,
-        data: bytes,
+        batch: CutGames,
         cut: CutGame,
-        tokens: np.ndarray,
-        start: Start,
         letters: Letters,
         main_line: bool = False,
         whole_only: bool = False,
     ) -> None:
+        start = batch.start_of(cut)
         self.faults: list[tuple[int, str, str]] = []
         self.cut: tuple[int, str, str] | None = None
         self.has_foreign_word = False
-        self._data = data
-        self._tokens = tokens
+        self._data = batch.data
+        self._tokens = batch.tokens_of(cut)
         self._letters = letters
         self._main_line = main_line
         self._whole_only = whole_only
@@ -135,7 +141,7 @@ class TokenPlayer:
         headers = self.game.headers
         headers.update(with_known_variant(tags))
         if start.fault:
-            place = next((place for name, _, place in placed_tags if name == start.tag), cut.begin)
+            place = next((tag.place for tag in placed_tags if tag.name == start.tag), cut.begin)
             self.cut = place, tags.get(start.tag, ""), start.fault
             self.faults.append(self.cut)
         elif told_fen(tags):
@@ -307,7 +313,8 @@ class TokenPlayer:
         fits = not (dots > 1 and not is_black)
         if number:
             ahead = number - 2 - line.ply // 2
-            self._offset = ahead if self._offset is None else self._offset
+            if self._offset is None:
+                self._offset = ahead
             fits &= ahead == self._offset and not (dots == 1 and is_black)
         if fits and number:
             line.hidden = None
@@ -326,11 +333,12 @@ class TokenPlayer:
             line.hidden = (place - 1, till)
             line.hides_end = kind != LINE_COMMENT or self._may_be_moves(line, text)
         text = text.strip()
-        if text and kind != ESCAPE:
-            if line.plies or line is self._lines[0]:
-                self._say(line.node, text)
-            else:
-                line.starting = f"{line.starting} {text}" if line.starting else text
+        if not text or kind == ESCAPE:
+            return
+        if line.plies or line is self._lines[0]:
+            self._say(line.node, text)
+        else:
+            line.starting = f"{line.starting} {text}".lstrip()
 
     def _is_inside_word(self, place: int) -> bool:
         before = self._data[max(0, place - 4) : place].decode(errors="ignore")[-1:]
@@ -356,27 +364,17 @@ class TokenPlayer:
     def _tell_hidden(self, line: _Line) -> None:
         """Report a comment that may hide moves because the next move number does not fit."""
         if line.hidden is not None and not line.is_over:
-            self._fault(
-                line,
-                *line.hidden,
-                "this comment seems to hide moves: the next move number does not fit",
-            )
+            reason = "this comment seems to hide moves: the next move number does not fit"
+            self._fault(line, *line.hidden, reason)
 
     # ---- faults ----------------------------------------------------------------------------------
 
     def _take_fault(self, line: _Line, place: int, till: int, attribute: int) -> None:
         before = line.is_over, self.cut
-        self._fault(
-            line,
-            place,
-            till,
-            message(REASONS[attribute & 15], result=CODED_RESULTS[attribute >> 4]),
-        )
-        if (
-            attribute & 15 == BAD_TAG
-            and not line.plies
-            and not _START.search(self._data, place, till)
-        ):
+        number, result = attribute & 15, attribute >> 4
+        self._fault(line, place, till, message(REASONS[number], result=CODED_RESULTS[result]))
+        is_tag = number == BAD_TAG and not line.plies
+        if is_tag and not _START.search(self._data, place, till):
             line.is_over, self.cut = before  # the moves do not depend on that tag
 
     def _fault(self, line: _Line, place: int, till: int, reason: str) -> None:
@@ -400,9 +398,9 @@ class PlacedPlayer(TokenPlayer):
         nodes: of each token, the latest node of the line that goes on behind it.
     """
 
-    def __init__(self, *arguments: Any) -> None:
+    def __init__(self, *arguments: Any, **options: Any) -> None:
         self.nodes = list[chess.pgn.GameNode]()
-        super().__init__(*arguments)
+        super().__init__(*arguments, **options)
 
     def _take(self, token: tuple[int, int, int, int], index: int) -> None:
         super()._take(token, index)

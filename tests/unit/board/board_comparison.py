@@ -174,22 +174,6 @@ def compare_random_game(start, rng, longest, keys, every_child=False):
     return game.ply + 1
 
 
-def compare_moves(start, moves, keys):
-    """Compare all positions of a game given in UCI text, up to an illegal move if it has one;
-    returns their number.
-    """
-    played = list(moves)
-    game = GameComparison(start, len(played), keys)
-    legal = game.check()
-    for text in played:
-        move = chess.Move.from_uci(text)
-        if move not in legal:
-            break
-        game.play(move)
-        legal = game.check()
-    return game.ply + 1
-
-
 def plain_see(board, move):
     """`see`'s stated rules in plain Python: pins ignored, the least attacker takes, a king only
     what is undefended.

@@ -160,8 +160,8 @@ def chess960_start(rng):
     """One of the 960 start positions; every fourth time each side has its own."""
     board = chess.Board.from_chess960_pos(rng.randrange(960))
     if rng.random() < 0.25:
-        other = chess.Board.from_chess960_pos(rng.randrange(960))
-        ranks = other.board_fen().split("/")[:7] + board.board_fen().split("/")[7:]
+        theirs = chess.Board.from_chess960_pos(rng.randrange(960))
+        ranks = theirs.board_fen().split("/")[:7] + board.board_fen().split("/")[7:]
         board.set_board_fen("/".join(ranks))
         board.castling_rights = board.rooks
     return board

@@ -61,21 +61,21 @@ def the_game(game):
     return game.moves.tolist(), game.result or game.tag_result
 
 
-def kind_of(found, games, text, changed, place):
+def kind_of(changed_games, games, text, changed, place):
     """What a change at a place of the first of two games did: fault, same, tag, mark, move, or
     WRONG.
     """
-    faults = [game.fault for game in found if game.fault]
+    faults = [game.fault for game in changed_games if game.fault]
     if faults:
         return "fault" if all(map(PLACE.match, faults)) else "WRONG: no place"
-    if [the_game(game) for game in found] == [the_game(game) for game in games]:
+    if [the_game(game) for game in changed_games] == [the_game(game) for game in games]:
         return "same"
     if text[text.rfind("\n", 0, place) + 1] == "[":
         return "tag"  # of a result, or of a tag that now says another start
     near = [match for match in MOVE.finditer(text) if match.start() - 1 <= place <= match.end()]
     if near and changed[place] == "$":
         return "mark"  # of the move before
-    if near and [len(game.moves) for game in found] == [len(game.moves) for game in games]:
+    if near and [len(game.moves) for game in changed_games] == [len(game.moves) for game in games]:
         return "move"  # the word is another move, and what follows is legal
     return "WRONG: another game"
 
@@ -104,9 +104,9 @@ def changes(seed, count):
         first, pair = pairs[choice]
         changed, place = change(first, rng)
         changed += pair[len(first) :]
-        found = lines_of(changed)
-        kind = kind_of(found, games[choice], pair, changed, place)
-        if number % 8 == 0 and not agree(changed, found):
+        changed_games = lines_of(changed)
+        kind = kind_of(changed_games, games[choice], pair, changed, place)
+        if number % 8 == 0 and not agree(changed, changed_games):
             kind = "WRONG: two speeds"
         yield kind, changed
 

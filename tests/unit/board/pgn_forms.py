@@ -7,6 +7,8 @@ import textwrap
 
 import chess
 
+from tests.boards import table
+
 TAGS = {
     "Event": "Test",
     "White": "Müller, J.",
@@ -130,12 +132,23 @@ def with_page(old, new):
     return lambda words: re.sub(old, new, whole(numbered(words)))
 
 
-LETTERS = {
-    "German": "K D T L S", "French": "R D T F C", "Spanish": "R D T A C", "Portuguese": "R D T B C",
-    "Dutch": "K D T L P", "Polish": "K H W G S", "Czech": "K D V S J", "Hungarian": "K V B F H",
-    "Swedish": "K D T L S", "Italian": "R D T A C",
-    "Russian": "Кр Ф Л С К", "white figurines": "♔ ♕ ♖ ♗ ♘", "black figurines": "♚ ♛ ♜ ♝ ♞",
-}  # fmt: skip
+LETTERS = dict(
+    table("""
+German | K D T L S
+French | R D T F C
+Spanish | R D T A C
+Portuguese | R D T B C
+Dutch | K D T L P
+Polish | K H W G S
+Czech | K D V S J
+Hungarian | K V B F H
+Swedish | K D T L S
+Italian | R D T A C
+Russian | Кр Ф Л С К
+white figurines | ♔ ♕ ♖ ♗ ♘
+black figurines | ♚ ♛ ♜ ♝ ♞
+""")
+)
 # Changes of the words of a game; python-chess reads those in PLAIN rightly, too.
 WORDS = {
     "zeros": replaced("O", "0"),

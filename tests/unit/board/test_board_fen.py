@@ -9,6 +9,7 @@ from engine.board.convert import row_from_board
 from engine.board.fen import parse_fen
 from engine.board.layout import CASTLING, DOUBLE_PUSH, EN_PASSANT, KEY
 from engine.errors import FenError
+from tests.boards import table
 from tests.unit.board.board_positions import ODD_FENS, chess960_start
 
 START = "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR"
@@ -22,79 +23,37 @@ PAGES = (
     "https://lichess.org/editor/standard/{}#12",
     "https://a.info/?fen={}&b=c",
 )
-MALFORMED = [
-    # text, the field to be named, words of the reason
-    ("", "placement", "missing"),
-    ("\x00", "placement", "neither a piece nor a digit"),
-    ("junk w - - 0 1", "placement", "'j' on rank 8"),
-    (START, "side", "missing"),
-    # ranks and squares; `tests/protocol/bad_positions.txt` has the usual faults
-    ("rnbqkbnrpppppppp8888PPPPPPPPRNBQKBNR w KQkq - 0 1", "placement", "rank 8 has 64 squares"),
-    (
-        "rnbqkbnr/pppppppp/8//8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1",
-        "placement",
-        "rank 5 has 0 squares",
-    ),
-    (
-        "rnbqkbnr/pppppppp/٨/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1",
-        "placement",
-        "on rank 6 is neither",
-    ),
-]
-PUT_RIGHT = [
-    # text, the same as it is read, words of the message; castling
-    (
-        "rnbqkbnr/8/8/8/8/8/8/RNBQKBN1 w KQkq - 0 1",
-        "rnbqkbnr/8/8/8/8/8/8/RNBQKBN1 w Qkq - 0 1",
-        "'K', but there is no",
-    ),
-    (
-        "4k3/8/8/8/8/8/4K3/R6R w K - 0 1",
-        "4k3/8/8/8/8/8/4K3/R6R w - - 0 1",
-        "'K', but the king stands on e2",
-    ),
-    (
-        "4k3/8/8/8/8/8/8/R3K3 w GQ - 0 1",
-        "4k3/8/8/8/8/8/8/R3K3 w Q - 0 1",
-        "'G', but there is no rook to castle with",
-    ),
-    # a king or rook that has moved in standard chess: no Chess960 start has both sides' rights
-    (
-        "r4rk1/8/8/8/8/8/8/4K3 w q - 0 1",
-        "r4rk1/8/8/8/8/8/8/4K3 w - - 0 1",
-        "the rook on a8, so Aino ignores it",
-    ),
-    (
-        "r3k2r/8/8/8/8/8/8/R4K1R w KQkq - 0 1",
-        "r3k2r/8/8/8/8/8/8/R4K1R w kq - 0 1",
-        "the rook on a1, h1, so Aino",
-    ),
-    (
-        "r2k3r/8/8/8/8/8/8/R3KR2 w kqQF - 0 1",
-        "r2k3r/8/8/8/8/8/8/R3KR2 w Q - 0 1",
-        "the rook on f1, a8, h8, so",
-    ),
-    # en passant
-    (f"{START} w KQkq e3 0 1", f"{START} w KQkq - 0 1", "not on the rank"),
-    ("4k3/8/8/8/4N3/8/8/4K3 b - e3 0 1", "4k3/8/8/8/4N3/8/8/4K3 b - - 0 1", "no pawn on e4"),
-    ("4k3/8/8/8/4P3/4n3/8/4K3 b - e3 0 1", "4k3/8/8/8/4P3/4n3/8/4K3 b - - 0 1", "a piece on e3"),
-    # clocks
-    (f"{START} w KQkq -; hmvc many; fmvn 8;", f"{START} w KQkq - 0 8", "'many' is not a number"),
-    # words after the position
-    (f"{START} w KQkq - ٣ 1", f"{START} w KQkq - 0 1", "after the position"),
-]
-PUT_RIGHT_CHESS960 = [
-    (
-        "rk5r/8/8/8/8/8/8/1K6 w Q - 0 1",
-        "rk5r/8/8/8/8/8/8/1K6 w - - 0 1",
-        "'Q', but there is no rook to castle with",
-    ),
-    (
-        "4k3/8/8/8/8/8/8/RR2K3 w AB - 0 1",
-        "4k3/8/8/8/8/8/8/RR2K3 w Q - 0 1",
-        "'B' names a second rook on the same side",
-    ),
-]
+# Text, the field to be named, words of the reason; `tests/protocol/bad_positions.txt` has the usual
+# faults of ranks and squares.
+MALFORMED = f"""
+junk w - - 0 1 | placement | 'j' on rank 8
+{START} | side | missing
+rnbqkbnrpppppppp8888PPPPPPPPRNBQKBNR w KQkq - 0 1 | placement | rank 8 has 64 squares
+rnbqkbnr/pppppppp/8//8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1 | placement | rank 5 has 0 squares
+rnbqkbnr/pppppppp/٨/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1 | placement | on rank 6 is neither
+"""
+# Text, the same as it is read, words of the message.
+PUT_RIGHT = f"""
+# Castling.
+rnbqkbnr/8/8/8/8/8/8/RNBQKBN1 w KQkq - 0 1 | rnbqkbnr/8/8/8/8/8/8/RNBQKBN1 w Qkq - 0 1 | 'K', but there is no
+4k3/8/8/8/8/8/4K3/R6R w K - 0 1 | 4k3/8/8/8/8/8/4K3/R6R w - - 0 1 | 'K', but the king stands on e2
+4k3/8/8/8/8/8/8/R3K3 w GQ - 0 1 | 4k3/8/8/8/8/8/8/R3K3 w Q - 0 1 | 'G', but there is no rook to castle with
+# A king or rook that has moved in standard chess: no Chess960 start has both sides' rights.
+r4rk1/8/8/8/8/8/8/4K3 w q - 0 1 | r4rk1/8/8/8/8/8/8/4K3 w - - 0 1 | the rook on a8, so Aino ignores it
+r3k2r/8/8/8/8/8/8/R4K1R w KQkq - 0 1 | r3k2r/8/8/8/8/8/8/R4K1R w kq - 0 1 | the rook on a1, h1, so Aino
+r2k3r/8/8/8/8/8/8/R3KR2 w kqQF - 0 1 | r2k3r/8/8/8/8/8/8/R3KR2 w Q - 0 1 | the rook on f1, a8, h8, so
+# En passant.
+{START} w KQkq e3 0 1 | {START} w KQkq - 0 1 | not on the rank
+4k3/8/8/8/4N3/8/8/4K3 b - e3 0 1 | 4k3/8/8/8/4N3/8/8/4K3 b - - 0 1 | no pawn on e4
+4k3/8/8/8/4P3/4n3/8/4K3 b - e3 0 1 | 4k3/8/8/8/4P3/4n3/8/4K3 b - - 0 1 | a piece on e3
+# Clocks, and words after the position.
+{START} w KQkq -; hmvc many; fmvn 8; | {START} w KQkq - 0 8 | 'many' is not a number
+{START} w KQkq - ٣ 1 | {START} w KQkq - 0 1 | after the position
+"""
+PUT_RIGHT_CHESS960 = """
+rk5r/8/8/8/8/8/8/1K6 w Q - 0 1 | rk5r/8/8/8/8/8/8/1K6 w - - 0 1 | 'Q', but there is no rook to castle with
+4k3/8/8/8/8/8/8/RR2K3 w AB - 0 1 | 4k3/8/8/8/8/8/8/RR2K3 w Q - 0 1 | 'B' names a second rook on the same side
+"""
 
 
 def refused(text):
@@ -103,7 +62,14 @@ def refused(text):
     return caught.value
 
 
-@pytest.mark.parametrize(("text", "field", "reason"), MALFORMED)
+@pytest.mark.parametrize(
+    ("text", "field", "reason"),
+    [
+        ("", "placement", "missing"),
+        ("\x00", "placement", "neither a piece nor a digit"),
+        *table(MALFORMED),
+    ],
+)
 def test_malformed_fen_is_refused_with_its_field(text, field, reason):
     error = refused(text)
     assert error.field == field
@@ -166,7 +132,10 @@ def test_harmless_deviations_are_put_right_without_a_word(text, normal):
 
 @pytest.mark.parametrize(
     ("text", "normal", "mention", "chess960"),
-    [*((*row, False) for row in PUT_RIGHT), *((*row, True) for row in PUT_RIGHT_CHESS960)],
+    [
+        *((*row, False) for row in table(PUT_RIGHT)),
+        *((*row, True) for row in table(PUT_RIGHT_CHESS960)),
+    ],
 )
 def test_what_is_put_right_is_said(text, normal, mention, chess960):
     notes = []
@@ -208,8 +177,8 @@ def test_rights_that_only_chess960_knows_make_a_position_of_chess960(text):
 )
 def test_operations_of_epd_set_the_clocks(clocks):
     notes = []
-    found = parse_fen(f"{START} w KQkq - {clocks}", note=notes.append).fen()
-    assert found == f"{START} w KQkq - 12 30"
+    fen = parse_fen(f"{START} w KQkq - {clocks}", note=notes.append).fen()
+    assert fen == f"{START} w KQkq - 12 30"
     assert not notes
 
 
@@ -238,17 +207,23 @@ def test_odd_positions_are_read_as_they_are_written(text):
 # ---- castling in its three notations -------------------------------------------------------------
 
 
+CASTLING_RIGHTS = """
+r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1 | a1 h1 a8 h8
+r3k2r/8/8/8/8/8/8/R3K2R w AHah - 0 1 | a1 h1 a8 h8
+1r1k1r2/8/8/8/8/8/8/1R1K1R2 w KQkq - 0 1 | b1 f1 b8 f8
+# X-FEN: the outermost
+4k3/8/8/8/8/8/8/RR2K1RR w KQ - 0 1 | a1 h1
+# an inner rook needs its file
+4k3/8/8/8/8/8/8/RR2K1RR w GB - 0 1 | b1 g1
+4k3/8/8/8/8/8/8/RR2K1RR w KB - 0 1 | b1 h1
+# each side its own start
+1r3k1r/8/8/8/8/8/8/R1K1R3 w EAhb - 0 1 | a1 e1 b8 h8
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "rooks"),
-    [
-        ("r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1", "a1 h1 a8 h8"),
-        ("r3k2r/8/8/8/8/8/8/R3K2R w AHah - 0 1", "a1 h1 a8 h8"),
-        ("1r1k1r2/8/8/8/8/8/8/1R1K1R2 w KQkq - 0 1", "b1 f1 b8 f8"),
-        ("4k3/8/8/8/8/8/8/RR2K1RR w KQ - 0 1", "a1 h1"),  # X-FEN: the outermost
-        ("4k3/8/8/8/8/8/8/RR2K1RR w GB - 0 1", "b1 g1"),  # an inner rook needs its file
-        ("4k3/8/8/8/8/8/8/RR2K1RR w KB - 0 1", "b1 h1"),
-        ("1r3k1r/8/8/8/8/8/8/R1K1R3 w EAhb - 0 1", "a1 e1 b8 h8"),  # each side its own start
-    ],
+    table(CASTLING_RIGHTS),
 )
 def test_castling_notations_name_these_rooks(text, rooks):
     row = row_from_board(parse_fen(text, chess960=True))

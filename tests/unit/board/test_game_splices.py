@@ -12,6 +12,7 @@ from engine.board.pgn.game_reader import read_games
 from engine.board.pgn.game_splices import game_splices
 from engine.errors import DataError
 from engine.files.source_text import SourceText, splice
+from tests.boards import table
 from tests.unit.board.pgn_forms import TEXTS, WORDS, WRAPPED, played_game, san, whole, words_of
 
 GAME = """[White "A"]
@@ -25,8 +26,8 @@ Nc6 ; a line
 
 
 def game_of(text):
-    (found,) = (found for found in read_games(text) if found.number)
-    return found.game
+    (read,) = (read for read in read_games(text) if read.number)
+    return read.game
 
 
 def ply(game, number):
@@ -139,18 +140,21 @@ def test_a_game_that_was_not_edited_is_not_written():
     assert game_splices(GAME.encode(), game_of(GAME)) == []
 
 
+NOT_READ = r"""
+1. e4 e5 2. Nf3 Nc6 3. Bb5 Nf6 4. Bxa7 a6 {I was lost here} 5. O-O * | illegal move
+1. e4 e5 (1... Ke6 {why} 2. d4) 2. Nf3 * | illegal move
+1. e4 e5 (1... c5 2. Nf3 * | this variation is not closed
+1. e4 {good e5 * | this comment is not closed
+[White "A"]\n[Black B"]\n\n1. e4 * | expected a tag
+1. e4 e5 1-0 0-1 | a second result
+[FEN "nonsense"]\n\n1. e4 * | nonsense
+[Variant "Crazyhouse"]\n\n1. e4 * | Crazyhouse
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
-    [
-        ("1. e4 e5 2. Nf3 Nc6 3. Bb5 Nf6 4. Bxa7 a6 {I was lost here} 5. O-O *", "illegal move"),
-        ("1. e4 e5 (1... Ke6 {why} 2. d4) 2. Nf3 *", "illegal move"),
-        ("1. e4 e5 (1... c5 2. Nf3 *", "this variation is not closed"),
-        ("1. e4 {good e5 *", "this comment is not closed"),
-        ('[White "A"]\n[Black B"]\n\n1. e4 *', "expected a tag"),
-        ("1. e4 e5 1-0 0-1", "a second result"),
-        ('[FEN "nonsense"]\n\n1. e4 *', "nonsense"),
-        ('[Variant "Crazyhouse"]\n\n1. e4 *', "Crazyhouse"),
-    ],
+    table(NOT_READ),
 )
 def test_what_was_not_read_wholly_is_not_written_over(text, reason):
     """The end of the game was gone, and nothing was said."""
@@ -179,10 +183,10 @@ def test_a_variation_has_the_letters_of_its_game():
 
 
 def nodes_of(game):
-    found = [game]
-    for node in found:
-        found += node.variations
-    return found
+    nodes = [game]
+    for node in nodes:
+        nodes += node.variations
+    return nodes
 
 
 def change(game, rng):
@@ -195,8 +199,8 @@ def change(game, rng):
     elif kind == 1 and node.parent is not None:
         node.nags = {nag for nag in node.nags if nag > 6} | {rng.randrange(1, 7)}
     elif kind == 2 and node.variations:
-        known = [child.move for child in node.variations]
-        new = [move for move in node.board().legal_moves if move not in known]
+        standing = [child.move for child in node.variations]
+        new = [move for move in node.board().legal_moves if move not in standing]
         for move in new[:1]:
             node.add_variation(move, comment="variation", starting_comment="first")
     elif kind == 3 and len(node.variations) > 1:

@@ -12,11 +12,12 @@ import chess
 import chess.pgn
 import pytest
 
-from engine.board.convert import encode_move
+from engine.board.convert import codes_of
 from engine.board.pgn.game_reader import GameText, read_games
 from engine.board.pgn.game_writer import game_text
 from engine.board.pgn.main_lines import main_lines
 from engine.board.pgn.token_kernels import cut_text
+from tests.boards import table
 from tests.unit.board import pgn_forms
 from tests.unit.board.pgn_changes import changes, lines_of
 from tests.unit.board.pgn_forms import long_san, numbered, played_game, san, whole, words_of
@@ -33,8 +34,8 @@ FORMS = (
 )
 
 
-def moves_of(found):
-    return [node.san() for node in found.game.mainline()]
+def moves_of(read):
+    return [node.san() for node in read.game.mainline()]
 
 
 def read(text):
@@ -43,18 +44,13 @@ def read(text):
     lines = lines_of(text)
     assert [game.is_game for game in games] == [line.is_game for line in lines]
     for game, line in zip(games, lines, strict=True):
-        assert codes(tuple(game.game.mainline_moves()), game.game.board()) == line.moves.tolist()
+        assert codes(game.game.mainline_moves(), game.game.board()) == line.moves.tolist()
         assert not line.fault or line.fault in map(str, game.faults)
     return [(" ".join(moves_of(game)), bool(game.faults)) for game in games if game.number]
 
 
 def codes(moves, board=None):
-    board = board or chess.Board()
-    found = []
-    for move in moves:
-        found.append(encode_move(board, move))
-        board.push(move)
-    return found
+    return list(codes_of(board or chess.Board(), moves))
 
 
 def faults_of(text):
@@ -169,22 +165,22 @@ def test_prose_between_games_hides_none():
     ]
 
 
-@pytest.mark.parametrize(
-    ("moves", "main_line", "letters", "faults"),
-    [
-        ("1. e4 e5 2. Sf3 (2. Sf9)", "e4 e5 Nf3", "German or Swedish", ["Sf9"]),
-        ("1. e4 e5 (1... Sf6) 2. d4", "e4 e5 d4", "German or Swedish", []),
-        ("1. e4 e5 2. Nf3 (2. Sf9)", "e4 e5 Nf3", "English", ["Sf9"]),
-        ("1. e4 e5 (1... Sf9)", "e4 e5", "English", ["Sf9"]),
-    ],
-)
+WITH_LETTERS = """
+1. e4 e5 2. Sf3 (2. Sf9)  | e4 e5 Nf3 | German or Swedish | Sf9
+1. e4 e5 (1... Sf6) 2. d4 | e4 e5 d4  | German or Swedish |
+1. e4 e5 2. Nf3 (2. Sf9)  | e4 e5 Nf3 | English           | Sf9
+1. e4 e5 (1... Sf9)       | e4 e5     | English           | Sf9
+"""
+
+
+@pytest.mark.parametrize(("moves", "main_line", "letters", "faults"), table(WITH_LETTERS))
 def test_the_main_line_decides_on_the_letters(moves, main_line, letters, faults):
     """A game was in the list of My games and could not be opened: its variation was no German."""
     text = f'[White "A"]\n\n{moves} *\n'
     (game,), (line,) = read_games(text), lines_of(text)
     assert moves_of(game) == main_line.split()
     assert len(line.moves) == len(main_line.split())
-    assert ([fault.word for fault in game.faults], game.letters) == (faults, letters)
+    assert ([fault.word for fault in game.faults], game.letters) == (faults.split(), letters)
 
 
 @pytest.mark.parametrize("tag", ["{fen}\\n w - - 0 1", "{fen} w - -\\n0 1", "{fen} w\\n- - 0 1"])
@@ -198,54 +194,53 @@ def test_a_position_over_two_lines_gives_no_game_from_the_usual_start(tag, befor
     assert ([len(line.moves) for line in lines], "FEN" in lines[0].fault) == ([0, 1], True)
 
 
+FAULTS = r"""
+1. e4 e9 | e4 | 1:7: 'e9'
+# letters of two languages
+1. d4 d5 2. Sf3 Cc6 * | d4 d5 | 1:13: 'Sf3'
+1. e4 e5\n2. Nf3 xyz Nc6 | e4 e5 Nf3 | 2:8: 'xyz'
+1. e4 e5;good\n2. Nf3 * | e4 e5 | 1:9: ';good': a comment that begins inside a word
+1. e4 e5 [2. Nf3 Nc6] | e4 e5 | 1:10: '[2.'
+1. e4 e5 } 2. Nf3 | e4 e5 | 1:10: '}'
+1. e4 e5 ) 2. Nf3 | e4 e5 | 1:10: ')'
+1. e4 (1. d4 d5 1-0 | e4 | 1:7: '('
+1. e4 {no end 1-0 | e4 | 1:7: '{no'
+(1. d4) 1. e4 e5 |  | 1:1: '('
+1. Nf3 Nf6 2. Nc3 Nc6 3. Nb3 * | Nf3 Nf6 Nc3 Nc6 | 1:26: 'Nb3'
+1. f3 e5 2. g4 Qh4# 3. a3 | f3 e5 g4 Qh4# | 1:24: 'a3'
+1. e4 e5 2. N f3 Nc6 * | e4 e5 | 1:13: 'N'
+1. e4 e5 1-0 2. Nf3 * | e4 e5 | 1:14: '2.'
+1. e4 e5 2. Nf3 5 1-0 | e4 e5 Nf3 | 1:17: '5'
+1. e4 e5 2. $3 a4 1-0 | e4 e5 | 1:10: '2.'
+[White "A"]\n*\n1. e4 e5 1-0 |  | 3:1: '1.'
+1. e4 e5 0-1{x} 1-0 | e4 e5 | 1:17: '1-0'
+1. e4 e5 1Z0 | e4 e5 | 1:10: '1Z0'
+1. e4 e5 1$0 | e4 e5 | 1:10: '1'
+1. e4 e5 2. Xf3 | e4 e5 | 1:13: 'Xf3': does not say which piece
+1. e4 d5 2. xd5 Nf6 | e4 d5 | 1:13: 'xd5': does not say which piece
+1. e4 e5 2. Nf3 Nf6 3. Bc4 Bc5 4. Kh1 | e4 e5 Nf3 Nf6 Bc4 Bc5 | 1:35: 'Kh1': illegal move
+1. P-K4 P-K4 |  | 1:4: 'P-K4': descriptive notation
+1. e4 QKtxPch | e4 | 1:7: 'QKtxPch': descriptive notation
+1. e4=Q e5 |  | 1:4: 'e4=Q': a promotion of a piece that is not promoted there
+[Event "x\n\n1. e4 * | e4 | 1:1: '[Event "x'
+[White "A"]\n[Event Date "2001"]\n\n1. e4 e5 2. Nf6 * | e4 e5 | 2:1: '[Event Date
+[FEN 8/8/8/8/8/8/8/8 w - - 0 1]\n\n1. e4 * |  | 1:1: '[FEN
+[FEN "8/8/8/8/8/8/8/8 w - - 0 1"]\n\n1. e4 * |  | 1:1: '8/8/8/8/8/8/8/8 w
+[Variant "Atomic"]\n\n1. e4 * |  | 1:1: 'Atomic'
+[Event "x"]\n[SetUp "1"]\n\n1. e4 * |  | 2:1: '1'
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "moves", "place"),
-    [
-        ("1. e4 e9", "e4", "1:7: 'e9'"),
-        ("1. d4 d5 2. Sf3 Cc6 *", "d4 d5", "1:13: 'Sf3'"),  # letters of two languages
-        ("1. e4 e5\n2. Nf3 xyz Nc6", "e4 e5 Nf3", "2:8: 'xyz'"),
-        ("1. e4 e5;good\n2. Nf3 *", "e4 e5", "1:9: ';good': a comment that begins inside a word"),
-        ("1. e4 e5 [2. Nf3 Nc6]", "e4 e5", "1:10: '[2.'"),
-        ("1. e4 e5 } 2. Nf3", "e4 e5", "1:10: '}'"),
-        ("1. e4 e5 ) 2. Nf3", "e4 e5", "1:10: ')'"),
-        ("1. e4 (1. d4 d5 1-0", "e4", "1:7: '('"),
-        ("1. e4 {no end 1-0", "e4", "1:7: '{no'"),
-        ("(1. d4) 1. e4 e5", "", "1:1: '('"),
-        ("1. Nf3 Nf6 2. Nc3 Nc6 3. Nb3 *", "Nf3 Nf6 Nc3 Nc6", "1:26: 'Nb3'"),
-        ("1. f3 e5 2. g4 Qh4# 3. a3", "f3 e5 g4 Qh4#", "1:24: 'a3'"),
-        ("1. e4 e5 2. N f3 Nc6 *", "e4 e5", "1:13: 'N'"),
-        ("1. e4 e5 1-0 2. Nf3 *", "e4 e5", "1:14: '2.'"),
-        ("1. e4 e5 2. Nf3 5 1-0", "e4 e5 Nf3", "1:17: '5'"),
-        ("1. e4 e5 2. $3 a4 1-0", "e4 e5", "1:10: '2.'"),
-        ('[White "A"]\n*\n1. e4 e5 1-0', "", "3:1: '1.'"),
-        ("1. e4 e5 0-1{x} 1-0", "e4 e5", "1:17: '1-0'"),
-        ("1. e4 e5 1Z0", "e4 e5", "1:10: '1Z0'"),
-        ("1. e4 e5 1$0", "e4 e5", "1:10: '1'"),
-        ("1. e4 e5 \x01\x01", "e4 e5", "1:10: '\\x01\\x01'"),
-        ("1. e4 e5 2. Xf3", "e4 e5", "1:13: 'Xf3': does not say which piece"),
-        ("1. e4 d5 2. xd5 Nf6", "e4 d5", "1:13: 'xd5': does not say which piece"),
-        (
-            "1. e4 e5 2. Nf3 Nf6 3. Bc4 Bc5 4. Kh1",
-            "e4 e5 Nf3 Nf6 Bc4 Bc5",
-            "1:35: 'Kh1': illegal move",
-        ),
-        ("1. P-K4 P-K4", "", "1:4: 'P-K4': descriptive notation"),
-        ("1. e4 QKtxPch", "e4", "1:7: 'QKtxPch': descriptive notation"),
-        ("1. e4=Q e5", "", "1:4: 'e4=Q': a promotion of a piece that is not promoted there"),
-        ('[Event "x\n\n1. e4 *', "e4", "1:1: '[Event \"x'"),
-        ('[White "A"]\n[Event Date "2001"]\n\n1. e4 e5 2. Nf6 *', "e4 e5", "2:1: '[Event Date"),
-        ("[FEN 8/8/8/8/8/8/8/8 w - - 0 1]\n\n1. e4 *", "", "1:1: '[FEN"),
-        ('[FEN "8/8/8/8/8/8/8/8 w - - 0 1"]\n\n1. e4 *', "", "1:1: '8/8/8/8/8/8/8/8 w"),
-        ('[Variant "Atomic"]\n\n1. e4 *', "", "1:1: 'Atomic'"),
-        ('[Event "x"]\n[SetUp "1"]\n\n1. e4 *', "", "2:1: '1'"),
-    ],
+    [*table(FAULTS), ("1. e4 e5 \x01\x01", "e4 e5", "1:10: '\\x01\\x01'")],
 )
 def test_what_is_no_token_is_a_fault_with_its_place(text, moves, place):
     assert read(text)[0] == (moves, True)
     assert faults_of(text)[0].startswith(place)
 
 
-@pytest.mark.parametrize("word", ["O-O", "0-0", "e1g1", "Ke1-g1", "e1h1", "O-O!", "0-0+/-"])
+@pytest.mark.parametrize("word", "O-O 0-0 e1g1 Ke1-g1 e1h1 O-O! 0-0+/-".split())
 def test_castling_as_the_last_word_does_not_vanish(word):
     assert read(f"1. e4 e5 2. Nf3 Nf6 3. Bc4 Bc5 4. {word}") == [
         ("e4 e5 Nf3 Nf6 Bc4 Bc5 O-O", False)
@@ -255,10 +250,10 @@ def test_castling_as_the_last_word_does_not_vanish(word):
 @pytest.mark.parametrize("second", ['[White "B"]\n', '[Event "x"]\n[White "B"]\n', '[Black "C"]\n'])
 def test_tags_without_moves_lend_nothing_to_the_next_game(second):
     start = '[White "A"][FEN "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"][SetUp "1"]\n\n'
-    first, other = read_games(f"{start}{second}\n1. Nf3 Nf6 *")
+    first, following = read_games(f"{start}{second}\n1. Nf3 Nf6 *")
     assert first.game.board().fen() == "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"
-    assert (moves_of(other), "FEN" in other.game.headers) == (["Nf3", "Nf6"], False)
-    assert other.game.headers["White"] != "A"
+    assert (moves_of(following), "FEN" in following.game.headers) == (["Nf3", "Nf6"], False)
+    assert following.game.headers["White"] != "A"
 
 
 @pytest.mark.parametrize(
@@ -287,9 +282,8 @@ def test_marks_become_numbers():
 def test_results_are_read_where_they_are_results():
     assert [game.game.headers["Result"] for game in read_games("1. e4 *{x} 1-0")] == ["1-0"]
     text = "1. e4 {1-0} (1. d4 0-1) e5 1–0\n1. d4 ½-½\n1. c4 1/2\n1. f4 1:0\n1. e4 0—1\n"
-    assert [game.game.headers["Result"] for game in read_games(text)] == [
-        "1-0", "1/2-1/2", "1/2-1/2", "1-0", "0-1",
-    ]  # fmt: skip
+    results = [game.game.headers["Result"] for game in read_games(text)]
+    assert results == "1-0 1/2-1/2 1/2-1/2 1-0 0-1".split()
 
 
 @pytest.mark.parametrize(
@@ -320,18 +314,12 @@ def test_a_comment_without_a_game_is_told():
     ]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "Freestyle",
-        "Fischer-Random",
-        "Chess 960 (Fischer random)",
-        "FRC",
-        "960",
-        "wild/fr",
-        "960 Chess",
-    ],
+NAMES_OF_CHESS960 = (
+    "Freestyle, Fischer-Random, Chess 960 (Fischer random), FRC, 960, wild/fr, 960 Chess"
 )
+
+
+@pytest.mark.parametrize("name", NAMES_OF_CHESS960.split(", "))
 def test_every_name_of_chess960_is_one(name):
     text = f'[Variant "{name}"]\n[FEN "r5kr/pppppppp/8/8/8/8/PPPPPPPP/R5KR w KQkq - 0 1"]\n\n1. O-O O-O-O *'
     assert read(text) == [("O-O O-O-O", False)]
@@ -352,23 +340,33 @@ def test_what_a_tag_does_not_tell_is_the_usual(tag):
 @pytest.mark.parametrize("word", ["<>", "null", "pass", "--!?"])
 def test_passes_of_other_programs_are_read(word):
     (game,) = read_games(f"1. e4 {word} 2. d4 e5 *")
-    assert (moves_of(game), game.faults) == (["e4", "--", "d4", "e5"], [])
+    assert (moves_of(game), game.faults) == ("e4 -- d4 e5".split(), [])
 
 
 def test_an_offer_of_a_draw_is_a_comment():
     (game,) = read_games("1. e4 e5 (=) 2. Nf3 (2. f4 (=) exf4) Nc6(=) *")
-    assert (moves_of(game), game.faults) == (["e4", "e5", "Nf3", "Nc6"], [])
+    assert (moves_of(game), game.faults) == ("e4 e5 Nf3 Nc6".split(), [])
     assert [node.comment for node in game.game.mainline()] == ["", "(=)", "", "(=)"]
 
 
-@pytest.mark.parametrize(
-    ("spelled", "meant"),
-    [
-        ("0.5-0.5", "1/2-1/2"), ("½:½", "1/2-1/2"), ("1/2", "1/2-1/2"),
-        ("1/2 - 1/2", "1/2-1/2"), ("1 - 0", "1-0"), ("0:1", "0-1"), ("1.0-0.0", "1-0"), ("+/-", "1-0"), ("-:+", "0-1"),
-        ("=-=", "1/2-1/2"), ("1-0 forfeit", "1-0"), ("0.4-0.6", ""), ("draw", ""),
-    ],
-)  # fmt: skip
+SPELLED_RESULTS = """
+0.5-0.5     | 1/2-1/2
+½:½         | 1/2-1/2
+1/2         | 1/2-1/2
+1/2 - 1/2   | 1/2-1/2
+1 - 0       | 1-0
+0:1         | 0-1
+1.0-0.0     | 1-0
++/-         | 1-0
+-:+         | 0-1
+=-=         | 1/2-1/2
+1-0 forfeit | 1-0
+0.4-0.6     |
+draw        |
+"""
+
+
+@pytest.mark.parametrize(("spelled", "meant"), table(SPELLED_RESULTS))
 def test_results_that_the_tag_spells_alike_end_a_game(spelled, meant):
     for gap in ("\n", " "):
         text = (
@@ -381,10 +379,10 @@ def test_results_that_the_tag_spells_alike_end_a_game(spelled, meant):
         assert (line.tag_result, line.result) == (meant, meant or "*")
 
 
-@pytest.mark.parametrize("told", ["1/2-x/2", "1-0 forfeit", "1!0", "0.5"])
-def test_a_result_that_the_tag_tells_otherwise_is_one(told):
+@pytest.mark.parametrize("tag", ["1/2-x/2", "1-0 forfeit", "1!0", "0.5"])
+def test_a_result_that_the_tag_tells_otherwise_is_one(tag):
     for result in ("1-0", "1/2-1/2", "0.5-0.5", "*"):
-        assert read(f'[Result "{told}"]\n\n1. e4 {result}\n\n[White "B"]\n\n1. d4 *\n') == [
+        assert read(f'[Result "{tag}"]\n\n1. e4 {result}\n\n[White "B"]\n\n1. d4 *\n') == [
             ("e4", False),
             ("d4", False),
         ]
@@ -393,22 +391,22 @@ def test_a_result_that_the_tag_tells_otherwise_is_one(told):
 @pytest.mark.parametrize(
     "comment",
     ["{TAG}", "{\nTAG\n}", "; TAG\n", "{ {TAG} }", "\n% TAG\n"],
-    ids=["braces", "lines", "line", "nested", "escape"],
+    ids="braces lines line nested escape".split(),
 )
 @pytest.mark.parametrize(
     "tag", ['[FEN "B"]', '[White "X"]', '[Result "0-1"]', '[Variant "Atomic"]', '[SetUp "1"]']
 )
 def test_tags_in_comments_are_none(comment, tag):
-    told = comment.replace("TAG", tag)
+    written = comment.replace("TAG", tag)
     for text in (
-        f'[White "A"]\n{told}\n1. e4 e5 1-0\n',
-        f'[White "A"]\n1. e4 {told} 1... e5 1-0\n',
-        f"{told}\n1. e4 e5 1-0\n",
+        f'[White "A"]\n{written}\n1. e4 e5 1-0\n',
+        f'[White "A"]\n1. e4 {written} 1... e5 1-0\n',
+        f"{written}\n1. e4 e5 1-0\n",
     ):
         assert read(text) == [("e4 e5", False)]
         (line,) = lines_of(text)
-        told_tags = dict(line.read_tags())
-        assert (told_tags.get("White", "?"), line.result, line.tag_result in ("", "1-0")) == (
+        tags = dict(line.read_tags())
+        assert (tags.get("White", "?"), line.result, line.tag_result in ("", "1-0")) == (
             "A" if "A" in text[:10] else "?", "1-0", True,
         )  # fmt: skip
 
@@ -417,11 +415,7 @@ def test_a_huge_game_takes_a_third_of_the_memory():
     """Tokens that were Python's objects took 200 bytes for each byte of text; the tree of moves
     itself takes 60.
     """
-    words = [
-        f"{ply // 2 + 1}. " * (ply % 2 == 0) + ("Nf3", "Nf6", "Ng1", "Ng8")[ply % 4]
-        for ply in range(20_000)
-    ]
-    text = " ".join(words) + " *\n"
+    text = numbered("Nf3 Nf6 Ng1 Ng8".split() * 5_000) + " *\n"
     list(read_games(text[:100]))
     tracemalloc.start()
     (game,) = read_games(text)
@@ -439,34 +433,34 @@ def test_a_result_that_costs_both_sides_is_no_castling(result):
     assert read(f'[Result "1-0"]\n\n1. e4 {result}')[0][1]
 
 
-@pytest.mark.parametrize(
-    ("told", "elo"),
-    [
-        ("2500?", 2500),
-        ("FIDE 900", 900),
-        ("2,500", -1),
-        ("12345", -1),
-        ("1.5 or 80", 1),
-        (".5 or 80", 80),
-        ("-", -1),
-    ],
-)
+RATINGS = """
+2500?     | 2500
+FIDE 900  | 900
+2,500     | -1
+12345     | -1
+1.5 or 80 | 1
+.5 or 80  | 80
+-         | -1
+"""
+
+
+@pytest.mark.parametrize(("rating", "elo"), table(RATINGS))
 @pytest.mark.parametrize("moves", ["1. e4", "1. e4 e5 2. Sf3"])
-def test_a_rating_is_a_number_of_one_to_four_digits(told, elo, moves):
+def test_a_rating_is_a_number_of_one_to_four_digits(rating, elo, moves):
     """Those of games that all tokens tell, too."""
-    text = f'[WhiteElo "1"]\n[whiteelo "{told}"]\n[BlackElo "7"]\n\n{moves} *\n'
+    text = f'[WhiteElo "1"]\n[whiteelo "{rating}"]\n[BlackElo "7"]\n\n{moves} *\n'
     (line,) = lines_of(text)
-    assert line.elo == (elo, 7)
+    assert line.elo == (int(elo), 7)
 
 
 def test_main_lines_stay_what_they_are_when_later_games_are_read():
     words = ("e4", "d4", "c4")
     games = [f'[White "{number}"]\n\n1. {words[number % 3]} *\n\n' for number in range(2500)]
     lines = lines_of("".join(games))
-    kept = [chess.Board().parse_san(word) for word in words]
+    first_moves = [chess.Board().parse_san(word) for word in words]
     for number, line in enumerate(lines):
         assert line.read_tags() == {"White": str(number)}
-        assert line.moves.tolist() == codes([kept[number % 3]])
+        assert line.moves.tolist() == codes([first_moves[number % 3]])
 
 
 def test_a_main_line_takes_three_calls():
@@ -532,9 +526,9 @@ def random_tree(seed):
 def test_whole_games_are_the_trees_that_python_chess_reads():
     text = "".join(f"{random_tree(seed)}\n\n" for seed in range(12))
     stream = io.StringIO(text)
-    found = list(read_games(text))
-    assert [game.faults for game in found] == [[]] * 12
-    for game in found:
+    games = list(read_games(text))
+    assert [game.faults for game in games] == [[]] * 12
+    for game in games:
         assert str(game.game) == str(chess.pgn.read_game(stream))
 
 
@@ -605,20 +599,20 @@ def test_what_would_end_a_tag_is_escaped():
     text = "".join(map(game_text, map(game_of, NAMES)))
     stream = io.StringIO(text)
     for name in NAMES:
-        told = re.sub(r"[\n\r\t\0]", " ", name)
-        escaped = told.replace("\\", "\\\\").replace('"', '\\"')
+        shown = re.sub(r"[\n\r\t\0]", " ", name)
+        escaped = shown.replace("\\", "\\\\").replace('"', '\\"')
         assert f'[White "{escaped}"]\n' in text
         game = chess.pgn.read_game(stream)
-        assert re.sub(r'\\(["\\])', r"\1", game.headers["White"]) == told
+        assert re.sub(r'\\(["\\])', r"\1", game.headers["White"]) == shown
         assert [move.uci() for move in game.mainline_moves()] == ["e2e4", "e7e5"]
         assert game.next().comment == 'a (brace), a "quote" \\ and Müller'
     assert chess.pgn.read_game(stream) is None
 
 
-@pytest.mark.parametrize("told", ["0-0", "?", "(null)", "1-0 forfeit"])
-def test_a_result_that_is_none_is_not_written_behind_the_moves(told):
+@pytest.mark.parametrize("result", ["0-0", "?", "(null)", "1-0 forfeit"])
+def test_a_result_that_is_none_is_not_written_behind_the_moves(result):
     game = game_of("x")
-    game.headers["Result"] = told
+    game.headers["Result"] = result
     text = game_text(game)
-    assert f'[Result "{told}"]' in text
+    assert f'[Result "{result}"]' in text
     assert text.endswith(" *\n\n")
