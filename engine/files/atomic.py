@@ -67,7 +67,7 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
             return
         if path.exists() and not os.access(path, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-        temporary = aside(path, "tmp")
+        temporary = aside(path)
         try:
             with open(temporary, "xb", opener=_opener(path)) as stream:
                 _inherit(path, temporary)
@@ -117,8 +117,10 @@ def write_file(path: Path, content: str | bytes) -> None:
     """Write a whole file by `atomic_write`, text as UTF-8. Raises OSError, which names it.
 
     Names of files may have bytes that are no text: `?` stands for each."""
+    if isinstance(content, str):
+        content = content.encode(errors="replace")
     with atomic_write(path) as stream:
-        stream.write(content.encode(errors="replace") if isinstance(content, str) else content)
+        stream.write(content)
 
 
 def append(path: Path, text: str) -> None:
@@ -142,11 +144,11 @@ def append(path: Path, text: str) -> None:
         sync_folder(path.parent)
 
 
-def aside(path: Path, ending: str) -> Path:
+def aside(path: Path) -> Path:
     """Return a hidden name beside `path`, a random one: in containers that share a folder, process
     ids are the same.
     """
-    return path.with_name(f".{path.name[:LONGEST_NAME]}.{os.urandom(4).hex()}.{ending}")
+    return path.with_name(f".{path.name[:LONGEST_NAME]}.{os.urandom(4).hex()}.tmp")
 
 
 def replace(source: Path, target: Path) -> None:

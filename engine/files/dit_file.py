@@ -120,11 +120,11 @@ def _read_header(path: Path, file: IO[bytes], size: int) -> dict[str, Any]:
     text = file.read(length)
     try:
         header = json.loads(text.decode("utf-8"))
-        checksum = header_checksum(header) if isinstance(header, dict) else None
+        if not isinstance(header, dict):
+            raise NetFileError(path, "a JSON object as header", type(header).__name__)
+        checksum = header_checksum(header)
     except (ValueError, RecursionError) as error:
         raise NetFileError(path, "a header in UTF-8 JSON", str(error)) from error
-    if not isinstance(header, dict):
-        raise NetFileError(path, "a JSON object as header", type(header).__name__)
     if header.get("crc32") != checksum:
         raise NetFileError(path, f"header checksum {header.get('crc32')!r}", str(checksum))
     return header
@@ -136,8 +136,8 @@ def _foreign_file(path: Path, prefix: bytes) -> NetFileError:
         advice = f"{path} is no .dit file; `aino net convert {path} NAME.dit` makes one of a network of Lc0's"
         return NetFileError(path, "a .dit file", "Lc0's format", advice)
     if path.suffix == ".dit" and prefix.startswith(b"PK"):
-        other = f"{path} is a .dit file of another library, the package aino 2.2.0, or a zip; Aino reads neither"
-        return NetFileError(path, "a .dit file of Aino's", "a zip", other)
+        origin = f"{path} is a .dit file of another library, the package aino 2.2.0, or a zip; Aino reads neither"
+        return NetFileError(path, "a .dit file of Aino's", "a zip", origin)
     return NetFileError.foreign(path, repr(DIT_MAGIC), prefix)
 
 

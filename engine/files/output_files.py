@@ -6,7 +6,6 @@ which people write, replace nothing: they have names that are free.
 """
 
 import argparse
-import itertools
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -16,20 +15,20 @@ from typing import IO, Any
 from engine.errors import ConfigError
 from engine.files.atomic import real_path
 
-# What a folder of Aino's may be: a word in the first of the files it keeps there, which tells it
+# What a folder of Aino's may be: bytes of the first of the files it keeps there, which tell it
 # from other programs' files of that name, and the names of all.
 FOLDERS = {
-    "a self-play run": ("format = ", "config.toml ledger.sqlite nets replay fit anchors".split()),
+    "a self-play run": (b"format = ", "config.toml ledger.sqlite nets replay fit anchors".split()),
     "a pretraining": (
-        '"learner": ',
+        b'"learner": ',
         "config.json checkpoint.npz log.jsonl latest.dit cache".split(),
     ),
-    "a match": ('"openings": ', "match.json games.jsonl games.pgn result.json stderr.log".split()),
+    "a match": (b'"openings": ', "match.json games.jsonl games.pgn result.json stderr.log".split()),
     "a label folder": (
-        '"teacher": ',
+        b'"teacher": ',
         "settings.json published.json values.rows scored.rows cache".split(),
     ),
-    "a folder of policies": ('"policy_teachers": ', "settings.json parts cache".split()),
+    "a folder of policies": (b'"policy_teachers": ', "settings.json parts cache".split()),
 }
 
 # How what may be replaced begins, by the ending that the flag's metavar has, or the name of a
@@ -47,12 +46,9 @@ FIRST_BYTES = {
 
 def kind_of_folder(folder: Path) -> str:
     """Return which of FOLDERS a folder is; "" for none, or where that cannot be read."""
-    for kind, (word, (mark, *_)) in FOLDERS.items():
-        if (
-            os.access(file := folder / mark, os.R_OK)
-            and file.is_file()
-            and word.encode() in file.read_bytes()
-        ):
+    for kind, (mark, names) in FOLDERS.items():
+        file = folder / names[0]
+        if os.access(file, os.R_OK) and file.is_file() and mark in file.read_bytes():
             return kind
     return ""
 
@@ -65,7 +61,7 @@ def output_file(text: str) -> Path:
     return Path(os.path.expanduser(text))  # as most shells do not behind `--run=`
 
 
-def check_output(path: Path, given: Iterable[Any], ending: str = "") -> None:
+def check_output(path: Path, inputs: Iterable[Any], ending: str = "") -> None:
     """Raise ConfigError where a file to write is one that texts, paths or lists name, Aino's own,
     packed, or a folder.
 
@@ -75,23 +71,19 @@ def check_output(path: Path, given: Iterable[Any], ending: str = "") -> None:
     if path.is_dir():
         raise ConfigError(f"{path} is a folder: give the output the name of a file")
     place = real_path(path)
-    for text in _texts_of(given):
+    for text in _texts_of(inputs):
         for name in (text, *re.split(r"[\s=]+", text)):  # as in games.pgn=0.5
             if place == real_path(name) or (
                 path.exists() and os.path.exists(name) and path.samefile(name)
             ):
                 raise ConfigError(f"{path} would replace {name}: give the output another name")
     for folder in place.parents:
-        if (kind := kind_of_folder(folder)) and place.relative_to(folder).parts[0] in FOLDERS[kind][
-            1
-        ]:
+        kind = kind_of_folder(folder)
+        if kind and place.relative_to(folder).parts[0] in FOLDERS[kind][1]:
             raise ConfigError(f"{path} belongs to {kind}, {folder}: give the output another name")
-    if first := FIRST_BYTES.get(ending):
-        check_earlier(
-            path,
-            lambda stream: re.match(first, stream.read(99)),
-            f"an earlier {ending} file of Aino's",
-        )
+    if begin := FIRST_BYTES.get(ending):
+        what = f"an earlier {ending} file of Aino's"
+        check_earlier(path, lambda stream: re.match(begin, stream.read(99)), what)
     # It would hold what its name does not say.
     if re.search(r"(?<!\.pb)\.(gz|bz2|xz|zst|zip)$", path.name.lower()):
         raise ConfigError(
@@ -122,9 +114,12 @@ def free_names(*paths: Path) -> list[Path]:
     """Return these names of files; where one of them holds something, the first number behind all
     of them under which none does.
     """
-    endings = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
-    named = ([path.with_stem(path.stem + ending) for path in paths] for ending in endings)
-    return next(names for names in named if not any(map(_holds_something, names)))
+    names = list(paths)
+    number = 1
+    while any(map(_holds_something, names)):
+        number += 1
+        names = [path.with_stem(f"{path.stem}-{number}") for path in paths]
+    return names
 
 
 def _holds_something(path: Path) -> bool:

@@ -93,9 +93,8 @@ def open_gzip(raw: IO[bytes]) -> io.BufferedReader:
 
 @contextmanager
 def _open_zst(raw: IO[bytes]) -> Iterator[Any]:
-    zstd = importlib.import_module(
-        "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
-    )
+    package = "compression" if sys.version_info >= (3, 14) else "backports"
+    zstd = importlib.import_module(f"{package}.zstd")
     options = {zstd.DecompressionParameter.window_log_max: 31}  # as of `--long=31`
     try:
         with zstd.open(raw, options=options) as stream:

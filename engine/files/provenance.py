@@ -23,13 +23,12 @@ def provenance() -> dict[str, str]:
     There is a `commit` if Aino runs from its repository; it ends in "-dirty" if files were changed
     since.
     """
-    commit = _commit(SOURCE_ROOT)
-    return {
-        "aino": __version__,
-        **({"commit": commit} if commit else {}),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": shlex.join(_FOLDERS.sub(r"\1", word) for word in sys.argv),
-    }
+    origin = {"aino": __version__}
+    if commit := _commit(SOURCE_ROOT):
+        origin["commit"] = commit
+    origin["date"] = datetime.now(UTC).isoformat(timespec="seconds")
+    origin["command"] = shlex.join(_FOLDERS.sub(r"\1", word) for word in sys.argv)
+    return origin
 
 
 @cache
@@ -41,25 +40,16 @@ def _commit(root: Path) -> str:
         return ""
     # `describe --dirty` would write the index: killed meanwhile, it left a lock, and the user's Git
     # refused to work.
-    words = [
-        "git",
-        "--no-optional-locks",
-        "-C",
-        str(root),
-        "status",
-        "--porcelain=2",
-        "--branch",
-        "-uno",
-    ]
+    words = "git --no-optional-locks status --porcelain=2 --branch -uno".split()
     try:
-        told = subprocess.run(
-            words, capture_output=True, timeout=10, check=True
-        ).stdout.splitlines()
+        status = subprocess.run(words, cwd=root, capture_output=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
         return ""
-    oid = next(line.split()[2].decode() for line in told if line.startswith(b"# branch.oid "))
-    return (
-        ""
-        if oid == "(initial)"
-        else oid + "-dirty" * any(not line.startswith(b"#") for line in told)
-    )
+    lines = status.stdout.decode(errors="replace").splitlines()
+    headers = [line for line in lines if line.startswith("#")]
+    commit = headers[0].removeprefix("# branch.oid ")
+    if commit == "(initial)":
+        return ""
+    if len(headers) < len(lines):  # which tell of a changed file each
+        return f"{commit}-dirty"
+    return commit

@@ -7,8 +7,11 @@ from __future__ import annotations
 import codecs
 import hashlib
 import re
+import sys
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -29,7 +32,7 @@ from engine.files.text import (
 
 _BLANK = ord(" ")
 _NAMES = {WESTERN: "Windows-1252"}
-_FEED = re.compile(rb"\r\r\n|\r\n?|\n")
+_FEED = re.compile(rb"(\r\r\n|\r\n?|\n)")
 _BLOCK = 1 << 20  # bytes that are read at once
 
 
@@ -73,12 +76,9 @@ class SourceText:
     def __init__(self, path: Path, begin: int, end: int) -> None:
         self._path = path
         self._pieces = list[TextPiece]()  # of the window
-        self._begins = [0]  # of each piece in `text`
-        self._raw_begins = [0]
         self._raw_begin = 0  # of the window in the file
         self._is_utf8 = True
         self._line_end = "\n"
-        self._lines: _PieceLines | None = None
         self.begin = 0
         self.size = 0
         raw_size = 0
@@ -93,12 +93,11 @@ class SourceText:
                         self.begin = self.size
                         self._raw_begin = raw_size
                     self._pieces.append(piece)
-                    self._begins.append(self._begins[-1] + len(piece.text))
-                    self._raw_begins.append(self._raw_begins[-1] + len(piece.raw))
                 self.size += len(piece.text)
                 raw_size += len(piece.raw)
                 file_digest.update(piece.raw)
         self.text = b"".join(piece.text for piece in self._pieces)
+        self._raw = b"".join(piece.raw for piece in self._pieces)
         self._file_digest = file_digest.digest()
 
     def words_at(self, begin: int, end: int) -> bytes:
@@ -112,15 +111,15 @@ class SourceText:
         Raises DataError where a place of the text has no place among the bytes, or where the words
         cannot be written so that they are read again.
         """
-        raw = b"".join(piece.raw for piece in self._pieces)
         parts = list[bytes]()
         at = 0
         for begin, end, words in splices:
             first, encoding = self._locate(begin)
-            last = first if end == begin else self._locate(end)[0]
-            parts += [raw[at:first], self._written(words, encoding)]
-            at = last
-        raw = b"".join([*parts, raw[at:]])
+            parts += [self._raw[at:first], self._written(words, encoding)]
+            at = first
+            if end > begin:
+                at, _ = self._locate(end)
+        raw = b"".join([*parts, self._raw[at:]])
         here = list[Splice]()
         for begin, end, words in splices:
             here.append(Splice(begin - self.begin, end - self.begin, words))
@@ -134,7 +133,9 @@ class SourceText:
         if self._raw_begin:
             return next_piece(raw, is_wrapped).text
         piece = first_piece(raw, unwraps=True)
-        return piece.text if piece.is_wrapped == is_wrapped else b""
+        if piece.is_wrapped != is_wrapped:
+            return b""
+        return piece.text
 
     def write(self, lines: SplicedLines) -> None:
         """Put lines in the place of the window's. A file with nothing left goes, unless it is a
@@ -153,7 +154,7 @@ class SourceText:
             for block in _blocks(old, self._raw_begin):
                 digest.update(block)
                 new.write(block)
-            for block in _blocks(old, self._raw_begins[-1]):
+            for block in _blocks(old, len(self._raw)):
                 digest.update(block)
             new.write(lines.raw)
             for block in _blocks(old):
@@ -170,24 +171,29 @@ class SourceText:
         """Return where a place of the text stands among the window's bytes, and the encoding of
         words there.
         """
-        number = min(bisect_right(self._begins, place - self.begin), len(self._pieces)) - 1
-        if number < 0:
+        if not self._lines:
             return 0, "utf-8"
-        at = place - self.begin - self._begins[number]
-        line = self._lines_of(number).line_at(at)
+        at = place - self.begin
+        line = self._lines[bisect_right(self._lines, at, key=attrgetter("begin")) - 1]
         encoding = _encoding_of(line.raw)
         column = _raw_column(line, at - line.begin, encoding)
         if line.raw.isascii() and not self._is_utf8:
             encoding = WESTERN
-        return self._raw_begins[number] + line.raw_begin + column, encoding
+        return line.raw_begin + column, encoding
 
-    def _lines_of(self, number: int) -> _PieceLines:
-        """Return the lines of a piece; those of the latest one are kept."""
-        if self._lines is None or self._lines.number != number:
-            self._lines = _PieceLines(
-                number, self._pieces[number], is_first=not (self._raw_begin or number)
-            )
-        return self._lines
+    @cached_property
+    def _lines(self) -> list[_Line]:
+        """The lines of the window."""
+        lines = list[_Line]()
+        begin = 0
+        raw_begin = 0
+        mark = b"" if self._raw_begin else codecs.BOM_UTF8
+        for piece in self._pieces:
+            lines += _lines_of(piece, begin, raw_begin, mark)
+            begin += len(piece.text)
+            raw_begin += len(piece.raw)
+            mark = b""
+        return lines
 
     def _written(self, words: str, encoding: str) -> bytes:
         try:
@@ -199,11 +205,10 @@ class SourceText:
             raise DataError(message(text, encoding=name, character=character)) from error
 
 
-def _blocks(stream: IO[bytes], size: int | None = None) -> Iterator[bytes]:
+def _blocks(stream: IO[bytes], size: int = sys.maxsize) -> Iterator[bytes]:
     """Yield the next bytes of a stream, so many or all."""
-    left = size
-    while block := stream.read(_BLOCK if left is None else min(_BLOCK, left)):
-        left = None if left is None else left - len(block)
+    while block := stream.read(min(_BLOCK, size)):
+        size -= len(block)
         yield block
 
 
@@ -220,7 +225,9 @@ def _changeable(path: Path, blocks: Iterator[bytes]) -> Iterator[bytes]:
 
 def _line_end_of(piece: TextPiece) -> str:
     feed = _FEED.search(piece.raw)
-    return feed[0].decode() if feed else "\n"
+    if feed is None:
+        return "\n"
+    return feed[0].decode()
 
 
 def _encoding_of(data: bytes) -> str:
@@ -233,7 +240,7 @@ def _encoding_of(data: bytes) -> str:
 
 
 class _Line(NamedTuple):
-    """A line of a piece, without its end: its text and its bytes, and where they begin there."""
+    """A line of a window, without its end: its text and its bytes, and where they begin there."""
 
     begin: int
     text: bytes
@@ -241,39 +248,31 @@ class _Line(NamedTuple):
     raw: bytes
 
 
-class _PieceLines:
-    """The lines of a piece. `is_first`: it begins the file."""
-
-    def __init__(self, number: int, piece: TextPiece, is_first: bool) -> None:
-        self.number = number
-        self._piece = piece
-        feeds = re.finditer(rb"\n", piece.text)
-        self._begins = [0, *(feed.end() for feed in feeds)]
-        has_mark = is_first and piece.raw.startswith(codecs.BOM_UTF8)
-        raw_feeds = [feed.span() for feed in _FEED.finditer(piece.raw)]
-        self._raw_begins = [len(codecs.BOM_UTF8) if has_mark else 0, *(end for _, end in raw_feeds)]
-        self._raw_ends = [*(begin for begin, _ in raw_feeds), len(piece.raw)]
-
-    def line_at(self, place: int) -> _Line:
-        """Return the line with a place of the text."""
-        number = bisect_right(self._begins, place) - 1
-        begin = self._begins[number]
-        end = self._piece.text.find(b"\n", begin)
-        text = self._piece.text[begin : None if end < 0 else end]
-        raw_begin = self._raw_begins[number]
-        return _Line(begin, text, raw_begin, self._piece.raw[raw_begin : self._raw_ends[number]])
+def _lines_of(piece: TextPiece, begin: int, raw_begin: int, mark: bytes) -> Iterator[_Line]:
+    """Yield the lines of a piece that begins at these places, and an empty one behind its last line
+    end. `mark`: what may stand before its text.
+    """
+    raw = piece.raw.removeprefix(mark)
+    raw_begin += len(piece.raw) - len(raw)
+    texts = piece.text.split(b"\n")
+    raws = _FEED.split(raw)  # lines and their ends, in turn
+    for text, raw_line, line_end in zip(texts, raws[::2], [*raws[1::2], b""], strict=False):
+        yield _Line(begin, text, raw_begin, raw_line)
+        begin += len(text) + 1
+        raw_begin += len(raw_line) + len(line_end)
 
 
 def _raw_column(line: _Line, at: int, encoding: str) -> int:
     """Return where a place of a line stands among its bytes."""
-    if at in (0, len(line.text)):
-        return len(line.raw) if at else 0
-    before = line.text[:at].decode()
-    column = len(encoded(before, encoding))
-    left, right = (decoded(part, encoding) for part in (line.raw[:column], line.raw[column:]))
-    is_left_same = _is_read_as(left.encode(), line.text[:at])
-    if not (is_left_same and _is_read_as(right.encode(), line.text[at:])):
-        raise DataError(message("a line of it is not written as it is read"))
+    if not at:
+        return 0
+    if at == len(line.text):
+        return len(line.raw)
+    column = len(encoded(line.text[:at].decode(), encoding))
+    parts = ((line.raw[:column], line.text[:at]), (line.raw[column:], line.text[at:]))
+    for raw, text in parts:
+        if not _is_read_as(decoded(raw, encoding).encode(), text):
+            raise DataError(message("a line of it is not written as it is read"))
     return column
 
 

@@ -19,6 +19,7 @@ import unicodedata
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 from urllib.parse import unquote
@@ -112,20 +113,15 @@ def utf8_pieces(stream: IO[bytes], size: int = 1 << 20, unwraps: bool = True) ->
 
 
 def _narrow_blocks(stream: IO[bytes], size: int) -> Iterator[bytes]:
-    """Yield the bytes of a stream, those of one in UTF-16 in UTF-8."""
-    block = stream.read(max(size, len(codecs.BOM_UTF16)))
-    encoding = wide_encoding(block)
+    """Return the bytes of a stream, those of one in UTF-16 in UTF-8."""
+    first = stream.read(max(size, len(codecs.BOM_UTF16)))
+    blocks = itertools.chain([first], iter(partial(stream.read, size), b""))
+    encoding = wide_encoding(first)
     if not encoding:
-        while block:
-            yield block
-            block = stream.read(size)
-        return
+        return blocks
     decoder = codecs.getincrementaldecoder(encoding)("replace")
-    while block:
-        text = decoder.decode(block)
-        if text:
-            yield text.encode(errors="replace")
-        block = stream.read(size)
+    texts = filter(None, map(decoder.decode, blocks))
+    return (text.encode(errors="replace") for text in texts)
 
 
 class TextPiece(NamedTuple):
@@ -142,17 +138,20 @@ def text_pieces(blocks: Iterable[bytes], unwraps: bool) -> Iterator[TextPiece]:
     piece: TextPiece | None = None
     for block in itertools.chain(blocks, [b""]):
         end = _lines_end(block)
-        is_line_whole = end > 0 or not block
-        raw = rest + block[:end] if is_line_whole else b""
-        rest = block[end:] if is_line_whole else rest + block
+        raw = b""
+        if end or not block:
+            raw = rest + block[:end]
+            rest = b""
+        rest += block[end:]
         if len(rest) > LONGEST_LINE:
             raise OSError(f"a line of over {LONGEST_LINE:,} bytes")
-        if raw:
-            if piece is None:
-                piece = first_piece(raw, unwraps)
-            else:
-                piece = next_piece(raw, piece.is_wrapped)
-            yield piece
+        if not raw:
+            continue
+        if piece is None:
+            piece = first_piece(raw, unwraps)
+        else:
+            piece = next_piece(raw, piece.is_wrapped)
+        yield piece
 
 
 def first_piece(raw: bytes, unwraps: bool) -> TextPiece:
@@ -160,17 +159,18 @@ def first_piece(raw: bytes, unwraps: bool) -> TextPiece:
     text = _plain(raw.removeprefix(codecs.BOM_UTF8))
     is_likely = any(byte in text for byte in b"<>`") or _BRACKETS.search(text)  # in little time
     is_wrapped = bool(unwraps and is_likely and _IS_WRAPPED.search(text))
-    return TextPiece(raw, _unwrapped(text) if is_wrapped else text, is_wrapped)
+    return _piece(raw, text, is_wrapped)
 
 
 def next_piece(raw: bytes, is_wrapped: bool) -> TextPiece:
     """Return further lines of a text."""
-    text = _plain(raw)
-    return TextPiece(raw, _unwrapped(text) if is_wrapped else text, is_wrapped)
+    return _piece(raw, _plain(raw), is_wrapped)
 
 
-def _unwrapped(text: bytes) -> bytes:
-    return _WRAPPERS.sub(lambda wrapper: b" " * len(wrapper[0]), text)
+def _piece(raw: bytes, text: bytes, is_wrapped: bool) -> TextPiece:
+    if is_wrapped:
+        text = _WRAPPERS.sub(lambda wrapper: b" " * len(wrapper[0]), text)
+    return TextPiece(raw, text, is_wrapped)
 
 
 def _lines_end(block: bytes) -> int:
@@ -260,7 +260,9 @@ def bare_position(text: str) -> str:
     position = lead["position"]
     if lead["page"] or re.match(r"\S+\+[wb]\+", position):
         position = re.split("[?&#]", position, maxsplit=1)[0].replace("+", " ")
-    return position.rstrip(_CLOSING) if lead.start("position") else position
+    if lead.start("position"):
+        return position.rstrip(_CLOSING)
+    return position
 
 
 _FORMS = {
@@ -278,8 +280,9 @@ _KINDS.insert(-1, (bare_position, POSITIONS))
 
 def kind_of(begin: bytes | str) -> str:
     """Return which of the kinds above is told by the first line that tells one; "" if none does."""
-    data = begin.encode(errors="replace") if isinstance(begin, str) else begin
-    for piece in utf8_pieces(io.BytesIO(data)):
+    if isinstance(begin, str):
+        begin = begin.encode(errors="replace")
+    for piece in utf8_pieces(io.BytesIO(begin)):
         for line in piece.decode().splitlines():
             for form, kind in _KINDS:
                 if form(line):
@@ -304,10 +307,15 @@ def wanted_kind(kind: str, name: object, *wanted: str) -> str:
     reads it.
     """
     if kind and wanted and kind not in wanted:
-        values = {"wanted": " or ".join(wanted), "found": kind, "readers": _READERS[kind]}
-        sentences = {key: message(text) for key, text in values.items()}
-        words = "{name}: expected {wanted}, found {found}; {readers}"
-        raise DataError(message(words, name=name, **sentences))
+        raise DataError(
+            message(
+                "{name}: expected {wanted}, found {found}; {readers}",
+                name=name,
+                wanted=message(" or ".join(wanted)),
+                found=message(kind),
+                readers=message(_READERS[kind]),
+            )
+        )
     return kind
 
 
@@ -320,7 +328,9 @@ def reading(path: Path) -> Iterator[None]:
     try:
         yield
     except PACKED_ERRORS as error:
-        reason = why_unreadable(error) if isinstance(error, OSError) else f"cannot be read: {error}"
+        reason = f"cannot be read: {error}"
+        if isinstance(error, OSError):
+            reason = why_unreadable(error)
         raise DataError(f"{path}: {reason}") from error
 
 
@@ -365,8 +375,10 @@ def unpacked(raw: Any) -> Iterator[Any]:
     begin = raw.peek(6)
     if (archive := ARCHIVES.get(begin[:4], "zip")) != "zip":
         raise OSError(f"a {archive} archive; unpack it first")
-    open_it = _open_zip if begin.startswith(ZIP_MAGIC) else opener_of(begin) or nullcontext
-    with open_it(raw) as stream:
+    opener = opener_of(begin) or nullcontext
+    if begin.startswith(ZIP_MAGIC):
+        opener = _open_zip
+    with opener(raw) as stream:
         yield stream
 
 
@@ -407,11 +419,13 @@ def _told_alike(archive: Any) -> list[str]:
             )
         kinds[name] = kind_of(begin)
     if len(kinds) == 1 or len(set(filter(None, kinds.values()))) == 1:
-        return [name for name, kind in kinds.items() if kind] or list(kinds)
-    first = itertools.islice(kinds.items(), _MOST_NAMED)
-    told = ", ".join(f"{name} ({kind})" if kind else name for name, kind in first)
+        return list(filter(kinds.get, kinds)) or list(kinds)
+    files = list[str]()
+    for name, kind in itertools.islice(kinds.items(), _MOST_NAMED):
+        files.append(f"{name} ({kind})" if kind else name)
+    listed = ", ".join(files) or "none"
     raise OSError(
-        f"found {len(kinds)} files in the archive; unpack it and give one of them: {told or 'none'}"
+        f"found {len(kinds)} files in the archive; unpack it and give one of them: {listed}"
     )
 
 
@@ -427,7 +441,9 @@ class Members(io.BufferedReader):
 
 def texts_of(stream: IO[bytes]) -> Iterator[IO[bytes]]:
     """Return the texts of a stream: those of an archive are texts of their own."""
-    return stream.open_all() if isinstance(stream, Members) else iter([stream])
+    if isinstance(stream, Members):
+        return stream.open_all()
+    return iter([stream])
 
 
 class _Joined(io.RawIOBase):

@@ -13,11 +13,13 @@ def user_folder(kind: str) -> Path | None:
     None where the user has no home: without HOME and without an entry in the table of users, as in
     containers.
     """
-    if sys.platform == "win32":
-        variable, usual = ("LOCALAPPDATA", "Local") if kind == "cache" else ("APPDATA", "Roaming")
-        names = [os.environ.get(variable, ""), f"~/AppData/{usual}"]
+    is_cache = kind == "cache"
+    if sys.platform == "win32" and is_cache:
+        names = [os.environ.get("LOCALAPPDATA", ""), "~/AppData/Local"]
+    elif sys.platform == "win32":
+        names = [os.environ.get("APPDATA", ""), "~/AppData/Roaming"]
     elif sys.platform == "darwin":
-        names = ["~/Library/Caches" if kind == "cache" else "~/Library/Application Support"]
+        names = ["~/Library/Caches" if is_cache else "~/Library/Application Support"]
     else:
         names = [os.environ.get(f"XDG_{kind.upper()}_HOME", ""), _USUAL[kind]]
     paths = (Path(os.path.expanduser(name)) for name in names)

@@ -45,12 +45,13 @@ def fields(first: int = 1, /, **kinds: Any) -> dict[int, Field]:
     """Return fields by their numbers, which count from `first`; a list holds the kind of a repeated
     one.
     """
-    described = {
-        name: (kind[0], True) if isinstance(kind, list) else (kind,) for name, kind in kinds.items()
-    }
-    return {
-        number: Field(name, *kind) for number, (name, kind) in enumerate(described.items(), first)
-    }
+    numbered = dict[int, Field]()
+    for number, (name, kind) in enumerate(kinds.items(), first):
+        if isinstance(kind, list):
+            numbered[number] = Field(name, kind[0], repeated=True)
+        else:
+            numbered[number] = Field(name, kind)
+    return numbered
 
 
 _WIRE_TYPES = {"uint": VARINT, "float": FIXED32, "fixed32": FIXED32, "text": BYTES, "bytes": BYTES}
@@ -70,19 +71,19 @@ class _Parser:
         self.left = MAX_FIELDS
 
     def message(self, data: memoryview, schema: Schema) -> Message:
-        found: Message = {}
+        message: Message = {}
         for number, wire_type, raw in self._fields(data):
             field = schema.get(number)
             if field is None:
                 continue
             value = self._value(field, wire_type, raw)
             if field.repeated:
-                found.setdefault(field.name, []).append(value)
-            elif field.name in found:
+                message.setdefault(field.name, []).append(value)
+            elif field.name in message:
                 raise NetFileError(self.path, f"one {field.name!r} in its message", "two")
             else:
-                found[field.name] = value
-        return found
+                message[field.name] = value
+        return message
 
     def _fields(self, data: memoryview) -> Iterator[tuple[int, int, Any]]:
         """Yield (number, wire type, value) of every field; the value of a varint is an int, else a
@@ -101,8 +102,10 @@ class _Parser:
                 continue
             if wire_type == BYTES:
                 length, at = self._varint(data, at)
-            elif wire_type in (FIXED32, FIXED64):
-                length = 4 if wire_type == FIXED32 else 8
+            elif wire_type == FIXED32:
+                length = 4
+            elif wire_type == FIXED64:
+                length = 8
             else:
                 raise NetFileError(
                     self.path, "wire type 0, 1, 2 or 5", f"{wire_type} in field {number}"
@@ -128,14 +131,18 @@ class _Parser:
         )
 
     def _value(self, field: Field, wire_type: int, raw: Any) -> Any:
-        expected = BYTES if not isinstance(field.kind, str) else _WIRE_TYPES[field.kind]
+        expected = BYTES
+        if isinstance(field.kind, str):
+            expected = _WIRE_TYPES[field.kind]
         if wire_type != expected:
             raise NetFileError(self.path, f"wire type {expected} of {field.name!r}", str(wire_type))
         if not isinstance(field.kind, str):
             return self.message(raw, field.kind)
         if field.kind == "text":
             return bytes(raw).decode("utf-8", errors="replace")
-        return struct.unpack(_FIXED[field.kind], raw)[0] if field.kind in _FIXED else raw
+        if field.kind in _FIXED:
+            return struct.unpack(_FIXED[field.kind], raw)[0]
+        return raw
 
 
 def encode(message: Mapping[str, Any], schema: Schema) -> bytes:
@@ -146,22 +153,26 @@ def encode(message: Mapping[str, Any], schema: Schema) -> bytes:
     for number, field in sorted(schema.items()):
         if field.name not in message:
             continue
-        for value in message[field.name] if field.repeated else [message[field.name]]:
-            parts += _encoded_field(number, field, value)
+        values = message[field.name]
+        if not field.repeated:
+            values = [values]
+        for value in values:
+            parts += _encoded_field(number, field.kind, value)
     return b"".join(parts)
 
 
-def _encoded_field(number: int, field: Field, value: Any) -> list[bytes]:
-    if not isinstance(field.kind, str):
-        value = encode(value, field.kind)
-        return [_encoded_varint(number << 3 | BYTES), _encoded_varint(len(value)), value]
-    tag = _encoded_varint(number << 3 | _WIRE_TYPES[field.kind])
-    if field.kind == "uint":
+def _encoded_field(number: int, kind: str | Schema, value: Any) -> list[bytes]:
+    if not isinstance(kind, str):
+        value = encode(value, kind)
+        kind = "bytes"
+    tag = _encoded_varint(number << 3 | _WIRE_TYPES[kind])
+    if kind == "uint":
         return [tag, _encoded_varint(value)]
-    if field.kind in _FIXED:
-        return [tag, struct.pack(_FIXED[field.kind], value)]
-    data = value.encode(errors="replace") if field.kind == "text" else value
-    return [tag, _encoded_varint(len(data)), data]
+    if kind in _FIXED:
+        return [tag, struct.pack(_FIXED[kind], value)]
+    if kind == "text":
+        value = value.encode(errors="replace")
+    return [tag, _encoded_varint(len(value)), value]
 
 
 def _encoded_varint(value: int) -> bytes:

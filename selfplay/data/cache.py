@@ -47,7 +47,7 @@ def write_set(folder: Path, pieces: Sequence[PositionSet | Path]) -> None:
         for name, sample in samples.items():
             lengths[name] += len(getattr(piece, name)) - len(sample)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = aside(folder, "tmp")
+    temporary = aside(folder)
     temporary.mkdir()
     try:
         for name, sample in samples.items():

@@ -10,7 +10,7 @@ import pytest
 
 from engine.files import atomic
 from engine.files.atomic import append, aside, atomic_write, remove_left_behind, write_file
-from tests.new_process import largest_file
+from tests.new_process import largest_file, posix
 
 
 def refusing(count):
@@ -101,7 +101,7 @@ def test_text_is_on_the_disk_before_anybody_is_told(tmp_path, monkeypatch):
     assert synced == [(path.stat().st_ino, 5), *folder, (path.stat().st_ino, 10)]
 
 
-@pytest.mark.parametrize("name", [".", "..", "/", "folder"])
+@pytest.mark.parametrize("name", ". .. / folder".split())
 def test_a_folder_in_place_of_a_file_is_told(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("folder").mkdir()
@@ -122,10 +122,8 @@ def test_a_read_only_disk_is_told_of_the_file_that_was_meant(tmp_path, monkeypat
 
 # ---- files that are somebody's own ---------------------------------------------------------------
 
-on_posix = pytest.mark.skipif(os.name != "posix", reason="files have no such permissions here")
 
-
-@on_posix
+@posix
 @pytest.mark.parametrize("is_new", [False, True])
 def test_a_file_is_written_through_its_link(tmp_path, is_new):
     """The second save of a game put a file in the place of the link to where the games are."""
@@ -138,7 +136,7 @@ def test_a_file_is_written_through_its_link(tmp_path, is_new):
     assert (tmp_path / "far/games.pgn").read_text() == "new"
 
 
-@on_posix
+@posix
 def test_links_in_a_circle_are_told(tmp_path):
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
@@ -146,7 +144,7 @@ def test_links_in_a_circle_are_told(tmp_path):
         write_file(tmp_path / "a", "new")
 
 
-@on_posix
+@posix
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o664, 0o755])
 def test_permissions_stay(path, mode):
     """A private file of games could be read by all after the second save."""
@@ -155,7 +153,7 @@ def test_permissions_stay(path, mode):
     assert path.stat().st_mode & 0o777 == mode
 
 
-@on_posix
+@posix
 def test_a_private_file_is_private_while_it_is_written(path):
     path.chmod(0o600)
     with atomic_write(path):
@@ -163,29 +161,29 @@ def test_a_private_file_is_private_while_it_is_written(path):
     assert modes == {0o600}
 
 
-@on_posix
+@posix
 def test_the_owner_stays(path, monkeypatch):
-    asked = []
-    monkeypatch.setattr(os, "chown", lambda new, *owner: asked.append(owner))
+    owners = []
+    monkeypatch.setattr(os, "chown", lambda new, *owner: owners.append(owner))
     write_file(path, "new")
-    assert asked == [(-1, path.stat().st_gid), (path.stat().st_uid, -1)]
+    assert owners == [(-1, path.stat().st_gid), (path.stat().st_uid, -1)]
 
 
 @pytest.mark.skipif(not hasattr(os, "setxattr"), reason="files have no attributes here")
 def test_attributes_stay_but_for_one_that_is_refused(path, monkeypatch):
     """The system's own, listed before a person's, had cost all of them."""
-    kept = {}
+    attributes = {}
 
     def refuse(path, name, value):
         if name == "security.own":
             raise PermissionError
-        kept[name] = value
+        attributes[name] = value
 
     monkeypatch.setattr(os, "listxattr", lambda path: ["security.own", "user.from"])
     monkeypatch.setattr(os, "getxattr", lambda path, name: path.read_bytes())
     monkeypatch.setattr(os, "setxattr", refuse)
     write_file(path, "new")
-    assert kept == {"user.from": b"old"}
+    assert attributes == {"user.from": b"old"}
 
 
 def test_another_name_of_the_file_keeps_the_old_content(path, tmp_path):
@@ -204,7 +202,7 @@ def test_a_file_that_may_not_be_written_is_not_replaced(path, monkeypatch):
 
 def test_what_is_left_behind_is_told_by_its_whole_name(tmp_path):
     """An import that waited under the name `.import-1234-games.tmp` was removed, too."""
-    aside(tmp_path / "games", "tmp").touch()
+    aside(tmp_path / "games").touch()
     (own := tmp_path / ".import-1234-games.tmp").touch()
     remove_left_behind(tmp_path)
     assert [*tmp_path.iterdir()] == [own]

@@ -88,16 +88,10 @@ def test_a_model_comes_back_bit_for_bit(path):
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "command"),
     [
         (
-            [
-                "/opt/bin/aino-train",
-                "/data/my labels/",
-                "--cache=/a/b//",
-                "/",
-                "runs/one/",
-            ],
+            ["/opt/bin/aino-train", "/data/my labels/", "--cache=/a/b//", "/", "runs/one/"],
             "aino-train 'my labels/' --cache=b// / runs/one/",
         ),
         (
@@ -107,22 +101,20 @@ def test_a_model_comes_back_bit_for_bit(path):
         (["../ann/c.pgn", r"..\ann\d", r"\\host\e"], "c.pgn d e"),
     ],
 )
-def test_folders_of_users_are_left_out_of_a_command(monkeypatch, words, told):
+def test_folders_of_users_are_left_out_of_a_command(monkeypatch, words, command):
     monkeypatch.setattr(sys, "argv", words)
-    assert provenance()["command"] == told
+    assert provenance()["command"] == command
 
 
-def test_a_file_says_where_it_comes_from(path, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["/opt/bin/aino-train", "--out=/home/me/a b.dit"])
+def test_a_file_says_where_it_comes_from(path):
     before = datetime.now(UTC).replace(microsecond=0)
     save(path, small_model(), configuration={"seed": 3})
-    found = load(path)[1]["provenance"]
-    assert found["aino"] == engine.__version__
-    assert found["command"] == "aino-train '--out=a b.dit'"
-    assert before <= datetime.fromisoformat(found["date"]) <= datetime.now(UTC)
-    assert found["seed"] == 3
-    assert ("commit" in found) == (Path(engine.__file__).parents[1] / ".git").exists()
-    assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?", found.get("commit", "0" * 40))
+    origin = load(path)[1]["provenance"]
+    assert origin["aino"] == engine.__version__
+    assert before <= datetime.fromisoformat(origin["date"]) <= datetime.now(UTC)
+    assert origin["seed"] == 3
+    assert ("commit" in origin) == (Path(engine.__file__).parents[1] / ".git").exists()
+    assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?", origin.get("commit", "0" * 40))
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="Git is not installed")
@@ -131,8 +123,8 @@ def test_a_commit_is_told_without_a_change_of_the_repository(tmp_path):
         command = ["git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=a@b.c", *words]
         return subprocess.check_output(command, text=True).strip()
 
-    told = _commit.__wrapped__
-    assert told(tmp_path) == ""
+    commit_of = _commit.__wrapped__
+    assert commit_of(tmp_path) == ""
     git("init")
     file, index = tmp_path / "file", tmp_path / ".git" / "index"
     file.write_text("one")
@@ -142,15 +134,15 @@ def test_a_commit_is_told_without_a_change_of_the_repository(tmp_path):
     os.utime(file, (1, 1))  # Git would look at it again, and note in the index that it is the same.
     before = index.read_bytes()
     (tmp_path / "other").write_text("not tracked")
-    assert told(tmp_path) == head
+    assert commit_of(tmp_path) == head
     file.write_text("two")
-    assert told(tmp_path) == f"{head}-dirty"
+    assert commit_of(tmp_path) == f"{head}-dirty"
     assert index.read_bytes() == before
     if sys.platform == "linux":  # Elsewhere names are Unicode. Decoding this one ended a training.
         (tmp_path / os.fsdecode(b"caf\xe9")).write_text("one")
         git("config", "core.quotePath", "false")
         git("add", os.fsdecode(b"caf\xe9"))
-        assert told(tmp_path) == f"{head}-dirty"
+        assert commit_of(tmp_path) == f"{head}-dirty"
 
 
 def test_half_precision_keeps_the_statistics(tmp_path):

@@ -31,7 +31,7 @@ def test_flags_of_files_to_write_are_compared_with_all_else(name):
 
 
 @pytest.mark.parametrize(
-    "output", ["games.pgn", "~/sub/../games.pgn", "link.pgn", "hard.pgn", "sub/a.pgn", "v6/a.gz"]
+    "output", "games.pgn ~/sub/../games.pgn link.pgn hard.pgn sub/a.pgn v6/a.gz".split()
 )
 def test_no_input_is_replaced(output, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
@@ -45,13 +45,13 @@ def test_no_input_is_replaced(output, tmp_path, monkeypatch, capsys):
     assert selfplay.main.main(["pretrain", *words, output]) == 1
     assert "give the output another name" in capsys.readouterr().err
     replaces, packs = " would replace", ": .GZ stands for packed files"
-    for name, said in {
+    for name, refusal in {
         "./one": replaces,
         "run/report.html": replaces,
         "a.GZ": packs,
     }.items():  # the 2nd by default
         assert selfplay.main.main(["report", "run", "--csv", "one", "--json", name]) == 1
-        assert f"{Path(name)}{said}" in capsys.readouterr().err
+        assert f"{Path(name)}{refusal}" in capsys.readouterr().err
 
 
 OUTPUTS = {
@@ -88,7 +88,7 @@ def test_no_network_is_replaced_by_a_page(tmp_path, capsys):
 
 @pytest.mark.parametrize("kind", FOLDERS)
 def test_a_runs_own_files_are_replaced_by_no_output(kind, tmp_path):
-    word = FOLDERS[kind][0]
+    word = FOLDERS[kind][0].decode()
     (mark, *names) = [tmp_path / name for name in FOLDERS[kind][1]]
     names[-1].write_text("of somebody")
     with pytest.raises(RunError, match="is missing"), folder_lock(tmp_path, kind):

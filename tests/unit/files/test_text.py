@@ -175,7 +175,7 @@ def test_an_archive_of_many_games_takes_little_memory(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "reason"),
     [
         (
             zipped(b"x", "b.txt"),
@@ -190,9 +190,9 @@ def test_an_archive_of_many_games_takes_little_memory(tmp_path):
         (b"Rar!" + bytes(99), "a rar archive; unpack it first"),
     ],
 )
-def test_an_archive_that_is_no_text_is_told(tmp_path, data, told):
+def test_an_archive_that_is_no_text_is_told(tmp_path, data, reason):
     (tmp_path / "a.pgn").write_bytes(data)
-    with pytest.raises(DataError, match=f"a.pgn: .*{told}"):
+    with pytest.raises(DataError, match=f"a.pgn: .*{reason}"):
         unpacked_text(tmp_path / "a.pgn")
 
 

@@ -17,7 +17,7 @@ def _nobody(*arguments):
 
 def test_without_a_home_nothing_is_kept_in_a_folder_named_tilde(monkeypatch, tmp_path):
     """As in a container of another user: no HOME, and no entry in the table of users."""
-    for name in ("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
+    for name in "HOME XDG_DATA_HOME XDG_CONFIG_HOME XDG_CACHE_HOME".split():
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(pwd, "getpwuid", _nobody)
     monkeypatch.chdir(tmp_path)
@@ -30,6 +30,6 @@ def test_without_a_home_nothing_is_kept_in_a_folder_named_tilde(monkeypatch, tmp
 def test_folders_are_in_the_users_home(monkeypatch):
     monkeypatch.setenv("HOME", "/elsewhere")
     # the standard has relative ones ignored: each folder would have games of its own
-    for told in ("", "data"):
-        monkeypatch.setenv("XDG_DATA_HOME", told)
+    for variable in ("", "data"):
+        monkeypatch.setenv("XDG_DATA_HOME", variable)
         assert str(user_folder("data")).startswith(f"{os.sep}elsewhere{os.sep}")

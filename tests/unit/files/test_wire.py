@@ -32,9 +32,9 @@ def read(data, schema=OUTER):
 
 def test_a_message_has_the_bytes_of_the_format():
     assert encode(MESSAGE, OUTER) == BYTES
-    found = read(BYTES)
-    found["data"] = bytes(found["data"])
-    assert found == MESSAGE
+    message = read(BYTES)
+    message["data"] = bytes(message["data"])
+    assert message == MESSAGE
 
 
 def test_unknown_fields_are_skipped():
