@@ -89,22 +89,22 @@ def buffers(
     fields = dict(existing)
     names = ChainMap(sizes, vars(sys.modules[kind.__module__]))
     for name, (part, shape) in _plan(kind).items():
-        if name not in existing:
-            fields[name] = (
-                buffers(part, **sizes)
-                if not shape
-                else aligned_zeros(*shape_of(shape, names), dtype=part)
-            )
+        if name in existing:
+            continue
+        if shape:
+            fields[name] = aligned_zeros(*shape_of(shape, names), dtype=part)
+        else:
+            fields[name] = buffers(part, **sizes)
     return kind(**fields)
 
 
 @cache
 def _plan(kind: Callable[..., Any]) -> dict[str, tuple[Any, str]]:
-    """(dtype, its shape as text) of each field, or (the record that it is, "")."""
+    """(dtype, its shape) of each field as text, or (the record that it is, "")."""
     plan: dict[str, tuple[Any, str]] = {}
     for name, hint in get_type_hints(kind, include_extras=True).items():
         dtype, _, shape = getattr(hint, "__metadata__", ("",))[0].partition(" ")
-        plan[name] = (np.dtype(dtype), shape) if dtype else (hint, "")
+        plan[name] = dtype or hint, shape
     return plan
 
 
@@ -125,7 +125,9 @@ def _dimensions(text: str) -> list[ast.expr]:
 def _number(node: ast.expr, names: Mapping[str, int]) -> int:
     if isinstance(node, ast.BinOp):
         return int(_OPERATORS[type(node.op)](_number(node.left, names), _number(node.right, names)))
-    return int(node.value) if isinstance(node, ast.Constant) else names[node.id]  # type: ignore
+    if isinstance(node, ast.Constant):
+        return int(node.value)  # type: ignore
+    return names[node.id]  # type: ignore
 
 
 def _from_a_line(raw: np.ndarray, dtype: DTypeLike) -> np.ndarray:

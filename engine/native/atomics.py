@@ -13,7 +13,6 @@ is held for some nanoseconds, and a thread that holds one takes no other.
 
 import ctypes
 import sys
-from typing import Final
 
 import llvmlite.binding
 from llvmlite import ir
@@ -23,10 +22,10 @@ from engine.native.instructions import call, instruction
 from engine.native.jit import kernel
 
 # Words of 8 bytes in a line of the processor's cache: words this far apart share none.
-SPACING: Final = 8
+SPACING = 8
 
 # Looks at a lock that is held, some ten nanoseconds each, before others may run.
-LOCK_LOOKS: Final = 200
+LOCK_LOOKS = 200
 
 # The system's function by which a thread lets others run.
 _GIVE_WAY = "aino_give_way"

@@ -13,8 +13,8 @@ def ctz(x):
     """Return the trailing zero bits of a uint64, which is a bitboard's lowest square; 64 for an
     empty bitboard.
     """
-    x = int(x)
-    return (x & -x).bit_length() - 1 if x else 64
+    x = int(x) or 1 << 64  # no square: the bit behind the last
+    return (x & -x).bit_length() - 1
 
 
 @instruction(ctz, lambda x: int64(uint64))

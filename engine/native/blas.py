@@ -17,26 +17,25 @@ class _OneBlasThread:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._blocks = 0
-        self._before: list[tuple[Any, int]] = []  # libraries, and how many threads each had
+        # Libraries that had more threads, and how many.
+        self._limited = list[tuple[Any, int]]()
 
     def __enter__(self) -> None:
         with self._lock:
             if not self._blocks:
-                self._before = [(library, library.get_num_threads()) for library in _libraries()]
-                self._set_threads(1)
+                for library in _libraries():
+                    threads = library.get_num_threads()
+                    if threads != 1:
+                        self._limited.append((library, threads))
+                        library.set_num_threads(1)
             self._blocks += 1
 
     def __exit__(self, *error: object) -> None:
         with self._lock:
             self._blocks -= 1
-            if not self._blocks:
-                self._set_threads(None)
-
-    def _set_threads(self, count: int | None) -> None:
-        """Give each library so many threads; None for as many as it had."""
-        for library, before in self._before:
-            if before != 1:
-                library.set_num_threads(before if count is None else count)
+            while self._limited and not self._blocks:
+                library, threads = self._limited.pop()
+                library.set_num_threads(threads)
 
 
 one_blas_thread = _OneBlasThread()

@@ -89,9 +89,7 @@ def _reached(kernel: Any, kinds: set[type]) -> Iterator[Any]:
             continue
         seen.add(id(called))
         if isinstance(called, ByType):
-            waiting += [
-                kernel_of_kind for kind, kernel_of_kind in called.kernels.items() if kind in kinds
-            ]
+            waiting += map(called.kernels.__getitem__, kinds & called.kernels.keys())
         else:
             yield called
             waiting += _part(called).calls
@@ -100,24 +98,26 @@ def _reached(kernel: Any, kinds: set[type]) -> Iterator[Any]:
 def _function_of(called: Any) -> FunctionType | None:
     """Return the Python function behind a kernel, or itself; None for anything else."""
     function = getattr(called, "py_func", called)
-    return function if isinstance(function, FunctionType) else None
+    if isinstance(function, FunctionType):
+        return function
+    return None
 
 
 @functools.cache
 def _part(called: Any) -> _Part:
     function = _function_of(called)
     assert function is not None
-    used = list(_used(function))
-    calls = tuple(
-        value for _, value in used if isinstance(value, ByType) or _function_of(value) is not None
-    )
+    calls = []
     options = getattr(called, "targetoptions", {})
     lines = [
-        f"{called.__module__}.{function.__qualname__} {sorted((name, str(value)) for name, value in options.items())}",
+        f"{called.__module__}.{function.__qualname__} {sorted(zip(options, map(str, options.values()), strict=True))}",
         _code_text(function.__code__, function.__doc__),
-        *(f"{name} = {_text(value)}" for name, value in used),
     ]
-    return _Part(_hash(*(line.encode() for line in lines)), calls)
+    for name, value in _used(function):
+        lines.append(f"{name} = {_text(value)}")
+        if isinstance(value, ByType) or _function_of(value) is not None:
+            calls.append(value)
+    return _Part(_hash(*map(str.encode, lines)), tuple(calls))
 
 
 def _used(function: FunctionType) -> Iterator[tuple[str, Any]]:
@@ -147,13 +147,8 @@ def _code_text(code: CodeType, doc: str | None) -> str:
     constants = code.co_consts
     if doc is not None and constants and constants[0] == doc:
         constants = constants[1:]
-    inner = [
-        _code_text(constant, None) if isinstance(constant, CodeType) else _text(constant)
-        for constant in constants
-    ]
-    return repr(
-        (code.co_code, code.co_names, code.co_varnames, code.co_freevars, code.co_argcount, inner)
-    )
+    names = code.co_names, code.co_varnames, code.co_freevars
+    return repr((code.co_code, *names, code.co_argcount, list(map(_text, constants))))
 
 
 def _text(value: Any) -> str:
@@ -164,19 +159,18 @@ def _text(value: Any) -> str:
         return f"{type(value).__qualname__}.{value.name} {_text(value.value)}"
     if isinstance(value, _CONSTANTS):
         return f"{type(value).__name__} {value!r}"
+    if isinstance(value, CodeType):
+        return _code_text(value, None)
     if isinstance(value, np.ndarray):
         return f"{value.dtype} {value.shape} {_hash(np.ascontiguousarray(value).tobytes()).hex()}"
     if isinstance(value, tuple):
         return f"{type(value).__qualname__}({', '.join(map(_text, value))})"
     if isinstance(value, frozenset):
         return f"{{{', '.join(sorted(map(_text, value)))}}}"
+    if isinstance(value, type) and issubclass(value, enum.Enum):
+        return f"{value.__qualname__} {list(map(_text, value))}"
     if isinstance(value, type):
-        members = (
-            [f"{member.name} {_text(member.value)}" for member in value]
-            if issubclass(value, enum.Enum)
-            else ()
-        )
-        return f"{value.__qualname__} {getattr(value, '_fields', ())} {members}"
+        return f"{value.__qualname__} {getattr(value, '_fields', ())}"
     function = _function_of(value)
     if function is not None:
         return f"{function.__module__}.{function.__qualname__}"

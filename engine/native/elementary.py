@@ -62,7 +62,9 @@ def exp(x):
     high = (1.0 / 40320 + r * (1.0 / 362880)) + r2 * (1.0 / 3628800 + r * (1.0 / 39916800))
     series = low + r4 * (middle + r4 * (high + r4 * (1.0 / 479001600)))
     power = float_of((bits_of(shifted) + _BIAS) << _MANTISSA)  # 2^n
-    return series * power if x == x else x
+    if x == x:
+        return series * power
+    return x
 
 
 @kernel()

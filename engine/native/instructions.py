@@ -25,7 +25,9 @@ class Elements(NamedTuple):
     def address(self, index: Any, vector: ir.VectorType | None = None) -> Any:
         """Return the address of an element, or of a vector that begins with it."""
         place = self.builder.gep(self.first, [index])
-        return place if vector is None else self.builder.bitcast(place, vector.as_pointer())
+        if vector is not None:
+            place = self.builder.bitcast(place, vector.as_pointer())
+        return place
 
 
 def instruction(plain: Callable[..., Any], signature: Callable[..., Any]) -> Callable[[Emit], Emit]:
@@ -52,7 +54,9 @@ def instruction(plain: Callable[..., Any], signature: Callable[..., Any]) -> Cal
                     array = context.make_array(kind)(context, builder, operands[place])
                     operands[place] = Elements(builder, array.data, kind.dtype)
             value = emit(builder, *operands)
-            return context.get_dummy_value() if value is None else value
+            if value is None:
+                value = context.get_dummy_value()
+            return value
 
         return emit
 

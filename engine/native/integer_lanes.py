@@ -168,13 +168,14 @@ def _dot_by_products(builder, total, *bytes_):
 def _dots_of_bytes(has: Callable[[str], bool]) -> Callable[..., Any]:
     if has("avx512vnni"):
         return _dot_by_instruction
-    return _dot_by_pairs if has("avx2") else _dot_by_products
+    if has("avx2"):
+        return _dot_by_pairs
+    return _dot_by_products
 
 
-_lower_dot = instruction(
-    dot_bytes, lambda total, unsigned_bytes, signed_bytes: _ints(_ints, _ints, _ints)
+instruction(dot_bytes, lambda total, unsigned_bytes, signed_bytes: _ints(_ints, _ints, _ints))(
+    _dots_of_bytes(target_has)
 )
-_lower_dot(_dots_of_bytes(target_has))
 
 for _kind in (_shorts, _short_block, _ints):
     lower_operators(_kind, {operator.add: "add", operator.sub: "sub", operator.mul: "mul"})

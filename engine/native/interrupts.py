@@ -40,20 +40,21 @@ class Uninterrupted:
                 signal.signal(signal.SIGINT, usual)
 
     def __enter__(self) -> None:
-        self._own_steps = self.steps() if self._usual is None else None
-        if self._own_steps is not None:
+        self._own_steps = None
+        if self._usual is None:
+            self._own_steps = self.steps()
             self._own_steps.__enter__()
         self._after = self._usual
         self._is_holding = True
 
     def __exit__(self, *error: object) -> None:
         self._is_holding = False
-        held = self._held
+        interrupt = self._held
         self._held = None
         if self._own_steps is not None:
             self._own_steps.__exit__(None, None, None)
-        if held is not None:
-            self._after(*held)
+        if interrupt is not None:
+            self._after(*interrupt)
 
     def _take(self, *handler_arguments: Any) -> None:
         if self._is_holding:

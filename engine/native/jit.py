@@ -101,7 +101,9 @@ def cache_folder() -> Path | None:
     writable.
     """
     base = cache_base()
-    return None if base is None else base / _compiler_hash()
+    if base is None:
+        return None
+    return base / _compiler_hash()
 
 
 @functools.cache
@@ -109,8 +111,7 @@ def sources_hash() -> str:
     """Hash over the code of all sources from which kernels are made; a changed comment leaves it as
     it is.
     """
-    paths = sorted(Path(__file__).parents[1].rglob("*.py"))
-    return _noted(paths)[:16]
+    return _noted(sorted(Path(__file__).parents[1].rglob("*.py")))[:16]
 
 
 @functools.cache
@@ -118,11 +119,11 @@ def cache_base() -> Path | None:
     """First writable of $AINO_CACHE_DIR, the user's cache folder and the temporary folder; None if
     there is none.
     """
+    candidates = [user_folder("cache"), _temporary_folder()]
     chosen = os.path.expanduser(os.environ.get(CACHE_ENVIRONMENT_VARIABLE, ""))
-    usable = chosen and not chosen.startswith("~")  # of nobody
-    for candidate in (Path(chosen) if usable else None, user_folder("cache"), _temporary_folder()):
-        if candidate is None:
-            continue
+    if chosen and not chosen.startswith("~"):  # of nobody
+        candidates.insert(0, Path(chosen))
+    for candidate in filter(None, candidates):
         folder = candidate / "aino-kernels"
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -149,7 +150,9 @@ def _temporary_folder() -> Path | None:
         status = folder.lstat()
     except OSError:
         return None
-    return folder if status.st_uid == os.getuid() and not status.st_mode & 0o022 else None
+    if status.st_uid != os.getuid() or status.st_mode & 0o022:
+        return None
+    return folder
 
 
 def remove_unused() -> None:
@@ -157,8 +160,10 @@ def remove_unused() -> None:
     UNUSED_DAYS days.
     """
     base = cache_base()
+    if base is None:
+        return
     long_ago = time.time() - UNUSED_DAYS * 86400
-    for path in [] if base is None else base.glob("*/*"):
+    for path in base.glob("*/*"):
         with contextlib.suppress(OSError):  # another process may be at it
             if path.stat().st_mtime < long_ago:
                 path.unlink()
@@ -169,8 +174,8 @@ def _compiler_hash() -> str:
     """Hash over what compiles kernels, for which processor."""
     own = sorted(Path(__file__).parent.glob("*.py"))
     processor = cpu_target.target_context.codegen().magic_tuple()
-    bounds = "bounds checked" if numba.config.BOUNDSCHECK else ""
-    parts = (numba.__version__, sys.implementation.cache_tag, processor, bounds, _noted(own))
+    is_checked = bool(numba.config.BOUNDSCHECK)
+    parts = (numba.__version__, sys.implementation.cache_tag, processor, is_checked, _noted(own))
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
@@ -180,8 +185,10 @@ def _noted(paths: Sequence[Path]) -> str:
     """
     if (base := cache_base()) is None:
         return code_digest(paths)
-    stats = [(str(path), path.stat()) for path in paths]
-    states = [(path, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns) for path, stat in stats]
+    states = []
+    for path in paths:
+        stat = path.stat()
+        states.append((str(path), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
     note = base / "sources" / hashlib.sha256(repr((sys.version, states)).encode()).hexdigest()[:16]
     with contextlib.suppress(OSError, ValueError):  # no note, or a damaged one
         text = note.read_text("ascii")

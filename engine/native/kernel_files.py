@@ -25,9 +25,8 @@ from engine.native.link_time import UNRESOLVED, PartLibrary
 
 _ADDRESS = "numba.dynamic.globals"  # Prefix of a variable with an address of this process.
 
-_parts: dict[
-    str, tuple[PartLibrary, Any]
-] = {}  # translations by name, with the types that their functions return
+# Translations by name, with the types that their functions return.
+_parts = dict[str, tuple[PartLibrary, Any]]()
 
 
 class KernelFiles:
@@ -67,7 +66,7 @@ class KernelFiles:
         name = self._name(sigutils.normalize_signature(signature)[0])
         content = self._content(name, result)
         path = self._path(name)
-        temporary = aside(path, "tmp")
+        temporary = aside(path)
         try:
             if content is not None:
                 path.parent.mkdir(exist_ok=True)
@@ -80,7 +79,9 @@ class KernelFiles:
                 temporary.unlink()
 
     def _content(self, name: str, result: Any) -> bytes | None:
-        return None if result.library.has_dynamic_globals else serialize.dumps(result._reduce())
+        if result.library.has_dynamic_globals:
+            return None
+        return serialize.dumps(result._reduce())
 
     def _load(self, name: str, arguments: Any, target_context: Any) -> Any:
         return CompileResult._rebuild(target_context, *pickle.loads(self._read(name)))
@@ -125,10 +126,9 @@ class PartFiles(KernelFiles):
             or not all(callee.name in _parts for callee in callees)
         ):
             return None
-        for foreign in dict.fromkeys(
-            linked for linked in library._linking_libraries if linked not in callees
-        ):
-            library._final_module.link_in(foreign._get_module_for_linking(), preserve=True)
+        for foreign in dict.fromkeys(library._linking_libraries):
+            if foreign not in callees:
+                library._final_module.link_in(foreign._get_module_for_linking(), preserve=True)
         library._linking_libraries = callees
         for function in library._final_module.functions:
             if not function.is_declaration and function.name != described.mangled_name:

@@ -206,8 +206,8 @@ def complement(lanes):
 
 @instruction(complement, lambda lanes: lanes(lanes))
 def _complement(builder, lanes):
-    ones = ir.Constant(lanes.type, [1.0] * lanes.type.count)
-    return builder.fsub(ones, lanes, flags=("contract",))
+    units = ir.Constant(lanes.type, [1.0] * lanes.type.count)
+    return builder.fsub(units, lanes, flags=("contract",))
 
 
 def lane_sum(lanes):

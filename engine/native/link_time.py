@@ -70,12 +70,10 @@ class PartLibrary(_KernelLibrary):
         """All that this callee reaches in one module, for a caller that is no kernel of ours."""
         module = self._final_module.clone()
         for library in _reached(self._linking_libraries):
-            own = (
-                library._final_module
-                if isinstance(library, PartLibrary)
-                else library._get_module_for_linking()
-            )
-            module.link_in(own, preserve=True)
+            if isinstance(library, PartLibrary):
+                module.link_in(library._final_module, preserve=True)
+            else:
+                module.link_in(library._get_module_for_linking(), preserve=True)
         for function in module.functions:
             if not function.is_declaration and function.linkage == binding.Linkage.external:
                 function.linkage = binding.Linkage.linkonce_odr
@@ -107,13 +105,10 @@ class _WholeLibrary(_KernelLibrary):
             )
         super().finalize()
         for variable in self._final_module.global_variables:
-            environment = (
-                lookup_environment(variable.name)
-                if variable.name.startswith(_ENVIRONMENT)
-                else None
-            )
-            if environment is not None:
-                self.codegen.set_env(variable.name, environment)
+            if variable.name.startswith(_ENVIRONMENT):
+                environment = lookup_environment(variable.name)
+                if environment is not None:
+                    self.codegen.set_env(variable.name, environment)
 
     def _optimize_final_module(self) -> None:
         for function in self._final_module.functions:

@@ -16,59 +16,39 @@ from typing import Any
 # By module: classes and functions, and what is used of them.
 NAMES = {
     "numba.core.codegen": (
-        "JITCodeLibrary.finalize",
-        "JITCodeLibrary.create_ir_module",
-        "JITCodeLibrary.enable_object_caching",
-        "JITCodeLibrary._optimize_functions",
-        "JITCodeLibrary._optimize_final_module",
-        "JITCodeLibrary._get_module_for_linking",
-        "JITCodeLibrary._ensure_finalized",
-        "JITCPUCodegen.set_env",
-        "JITCPUCodegen.magic_tuple",
-        "JITCPUCodegen._pass_builder",
-        "JITCPUCodegen._module_pass_manager",
+        "JITCodeLibrary.finalize JITCodeLibrary.create_ir_module "
+        "JITCodeLibrary.enable_object_caching JITCodeLibrary._optimize_functions "
+        "JITCodeLibrary._optimize_final_module JITCodeLibrary._get_module_for_linking "
+        "JITCodeLibrary._ensure_finalized JITCPUCodegen.set_env JITCPUCodegen.magic_tuple "
+        "JITCPUCodegen._pass_builder JITCPUCodegen._module_pass_manager"
     ),
     "numba.core.compiler": (
-        "CompilerBase",
-        "DefaultPassBuilder.define_nopython_pipeline",
-        "_LowerResult",
-        "CompileResult._reduce",
-        "CompileResult._rebuild",
+        "CompilerBase DefaultPassBuilder.define_nopython_pipeline _LowerResult "
+        "CompileResult._reduce CompileResult._rebuild"
     ),
-    "numba.core.compiler_machinery": ("register_pass",),
-    "numba.core.dispatcher": ("_FunctionCompiler._compile_core",),
-    "numba.core.environment": ("lookup_environment",),
-    "numba.core.funcdesc": ("ExternalFunctionDescriptor",),
+    "numba.core.compiler_machinery": "register_pass",
+    "numba.core.dispatcher": "_FunctionCompiler._compile_core",
+    "numba.core.environment": "lookup_environment",
+    "numba.core.funcdesc": "ExternalFunctionDescriptor",
     "numba.core.registry": (
-        "CPUDispatcher.add_overload",
-        "CPUDispatcher.get_call_template",
-        "CPUDispatcher.get_overload",
-        "CPUDispatcher.is_compiling",
+        "CPUDispatcher.add_overload CPUDispatcher.get_call_template CPUDispatcher.get_overload "
+        "CPUDispatcher.is_compiling"
     ),
-    "numba.core.serialize": ("dumps",),
-    "numba.core.sigutils": ("normalize_signature",),
-    "numba.core.typed_passes": ("NativeLowering.run_pass",),
-    "numba.core.types": ("Dispatcher",),
-    "numba.np.arrayobj": ("fix_integer_index",),
+    "numba.core.serialize": "dumps",
+    "numba.core.sigutils": "normalize_signature",
+    "numba.core.typed_passes": "NativeLowering.run_pass",
+    "numba.core.types": "Dispatcher",
+    "numba.np.arrayobj": "fix_integer_index",
 }
 # By class: the fields that its objects get.
 FIELDS = {
     "numba.core.codegen.JITCodeLibrary": (
-        "_codegen",
-        "_final_module",
-        "_finalized",
-        "_linking_libraries",
-        "_name",
-        "_shared_module",
+        "_codegen _final_module _finalized _linking_libraries _name _shared_module"
     ),
-    "numba.core.codegen.JITCPUCodegen": ("_data_layout",),
-    "numba.core.registry.CPUDispatcher": ("_compiler", "_cache", "overloads"),
+    "numba.core.codegen.JITCPUCodegen": "_data_layout",
+    "numba.core.registry.CPUDispatcher": "_compiler _cache overloads",
     "numba.core.dispatcher._FunctionCompiler": (
-        "locals",
-        "pipeline_class",
-        "py_func",
-        "targetdescr",
-        "targetoptions",
+        "locals pipeline_class py_func targetdescr targetoptions"
     ),
 }
 
@@ -77,11 +57,11 @@ FIELDS = {
 def missing_name() -> str:
     """Return the first of these names that the installed Numba lacks; "" where it has all."""
     for module, names in NAMES.items():
-        for name in names:
+        for name in names.split():
             if not has_name(module, name):
                 return f"{module}.{name}"
     for place, fields in FIELDS.items():
-        for field in fields:
+        for field in fields.split():
             if not has_field(place, field):
                 return f"{place}.{field}"
     return ""
@@ -103,11 +83,10 @@ def has_field(place: str, field: str) -> bool:
     module, _, name = place.rpartition(".")
     if not has_name(module, name):
         return False
-    makers = ("__init__", "_init")
     for kind in getattr(import_module(module), name).__mro__:
         if field in vars(kind):  # the value before the object's own
             return True
-        for maker in makers:
+        for maker in ("__init__", "_init"):
             code = getattr(vars(kind).get(maker), "__code__", None)
             if code is not None and field in code.co_names:
                 return True

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from itertools import pairwise
 from typing import Any, Self, TypeVar
 
 from engine.errors import ConfigError
@@ -36,9 +35,9 @@ class ThreadPool:
         if threads < 1:
             raise ConfigError(f"threads must be at least 1, not {threads}")
         self.threads = threads
-        self._others = (
-            ThreadPoolExecutor(threads - 1, thread_name_prefix=name) if threads > 1 else None
-        )
+        self._others: ThreadPoolExecutor | None = None
+        if threads > 1:
+            self._others = ThreadPoolExecutor(threads - 1, thread_name_prefix=name)
 
     def map(self, work: Callable[..., Result], *items: Iterable[Any]) -> list[Result]:
         """Call `work` as `map` does and return the results in the order of the items.
@@ -76,13 +75,9 @@ class ThreadPool:
         last)` on each.
         """
         chunks = -(-count // chunk)
-        parts = min(self.threads, chunks)
-        bounds = (
-            [min(count, chunk * (chunks * part // parts)) for part in range(parts + 1)]
-            if parts
-            else [0, 0]
-        )
-        self.map(lambda part: work(*part), pairwise(bounds))
+        parts = max(1, min(self.threads, chunks))
+        bounds = [min(count, chunk * (chunks * part // parts)) for part in range(parts + 1)]
+        self.map(work, bounds[:-1], bounds[1:])
 
     def start(self, work: Callable[..., Result], *arguments: Any) -> Future[Result]:
         """Call `work` on one of the `threads - 1` threads other than the calling one."""
@@ -94,7 +89,9 @@ class ThreadPool:
         """Let any thread call `work`, the calling one included: it does so when it takes the offer
         first.
         """
-        return Offer(work, self._others.submit(work) if self._others is not None else None)
+        if self._others is None:
+            return Offer(work)
+        return Offer(work, self._others.submit(work))
 
     def close(self) -> None:
         """Wait for work in progress and stop the threads."""
@@ -115,7 +112,7 @@ class Offer:
 
     def __init__(self, work: Callable[[], object], future: Future[Any] | None = None) -> None:
         self._work = work
-        self._future: Future[Any] = future if future is not None else Future()
+        self._future: Future[Any] = future or Future()
 
     @property
     def is_done(self) -> bool:

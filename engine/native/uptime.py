@@ -32,10 +32,12 @@ class AwakeClock:
     def read(self) -> float:
         """Return the seconds."""
         with self._lock:
-            (then, before), self._latest = self._latest, (self._now(), self._worked())
-            gap, work = self._latest[0] - then, self._latest[1] - before
-            self._paused_s += gap if gap > LEAST_PAUSE_S and work < AT_WORK * gap else 0.0
-            return self._latest[0] - self._paused_s
+            then, worked_then = self._latest
+            now, worked = self._latest = self._now(), self._worked()
+            gap = now - then
+            if gap > LEAST_PAUSE_S and worked - worked_then < AT_WORK * gap:
+                self._paused_s += gap
+            return now - self._paused_s
 
 
 _clock = list[AwakeClock]()  # none before the first question, from which on a thread reads it

@@ -34,9 +34,9 @@ print(without, faults())
     platform.libc_ver()[0] != "glibc", reason="other C libraries keep memory in their own ways"
 )
 def test_freed_arrays_are_used_again_without_page_faults():
-    without, kept = map(int, output_of(FAULTS).split())
-    assert without > 1000
-    assert kept < without / 10
+    faults_before, faults_after = map(int, output_of(FAULTS).split())
+    assert faults_before > 1000
+    assert faults_after < faults_before / 10
 
 
 NODE = np.dtype((np.record, np.dtype([("visits", np.int32), ("bound", np.uint8)], align=True)))

@@ -66,9 +66,9 @@ def read_in_order(words, times):
     """Count how often a number is missing that is said to be there."""
     missing = 0
     while words[64] < times:
-        told = words[64]
+        number = words[64]
         order_reads()
-        missing += words[0] < told
+        missing += words[0] < number
     return missing
 
 

@@ -94,9 +94,9 @@ def test_functions_without_a_module_are_counted():
     names = {}
     # as Numba makes some
     exec("def twice(x):\n    return 2 * x\n\ndef spoilt(x):\n    return x.nothing\n", names)
-    told = []
-    with CompileSteps(told.append):
+    steps = []
+    with CompileSteps(steps.append):
         assert numba.njit(names["twice"])(3) == 6
         with pytest.raises(numba.TypingError, match="nothing"):
             numba.njit(names["spoilt"])(3)
-    assert told == [1]
+    assert steps == [1]

@@ -114,7 +114,7 @@ def test_a_tuple_within_a_tuple_counts():
     names = made(SOURCE)
     inner = names["Model"](np.zeros(4), np.zeros(4))
     (alone, nested) = (
-        kernel_digest(names["stranger"], (typeof(one),)) for one in (inner, Nested(inner))
+        kernel_digest(names["stranger"], (typeof(model),)) for model in (inner, Nested(inner))
     )
     assert alone != nested
 

@@ -13,7 +13,7 @@ from engine.native.elementary import atan, exp, log
 from engine.native.instructions import instruction
 from engine.native.jit import generated_kernel
 
-PLAIN = {one: getattr(one, "py_func", one) for one in (exp, log, atan)}
+PLAIN = {function: getattr(function, "py_func", function) for function in (exp, log, atan)}
 ULPS = {exp: 3.0, log: 2.0, atan: 8.0}
 TRUE = {exp: np.exp, log: np.log, atan: np.arctan}
 RANGES = {
@@ -28,10 +28,10 @@ def test_they_are_near_the_true_values(function):
     rng = default_rng(1)
     for least, most in RANGES[function]:
         for x in rng.uniform(least, most, 500):
-            found = function(x)
+            y = function(x)
             true = TRUE[function](np.longdouble(x))
-            assert abs(np.longdouble(found) - true) <= ULPS[function] * math.ulp(float(true)), x
-            assert PLAIN[function](x) == found, x
+            assert abs(np.longdouble(y) - true) <= ULPS[function] * math.ulp(float(true)), x
+            assert PLAIN[function](x) == y, x
 
 
 def test_exp_saturates():

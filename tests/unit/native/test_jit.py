@@ -85,8 +85,8 @@ def test_another_installation_with_other_comments_compiles_nothing(tmp_path):
         )
         for source in (tmp_path / name / "engine").glob("[bn]*/*.py"):
             source.write_text(f"# A comment of the {name}.\n{source.read_text()}")
-        kept = {"AINO_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(tmp_path / name)}
-        count, path = output_of(COUNT, **kept).split()
+        folders = {"AINO_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(tmp_path / name)}
+        count, path = output_of(COUNT, **folders).split()
         assert Path(path).is_relative_to(tmp_path / name)
         compiled.append(int(count))
     assert compiled[0] > compiled[1] == 0

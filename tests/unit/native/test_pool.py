@@ -59,10 +59,10 @@ def test_an_exception_reaches_the_caller():
 def test_a_busy_pool_leaves_the_work_to_the_calling_thread():
     release = threading.Event()
     with ThreadPool(2, "test") as pool:
-        other = pool.start(release.wait, 10)
+        waiting = pool.start(release.wait, 10)
         assert pool.map(abs, [-1, -2, -3]) == [1, 2, 3]
         release.set()
-        assert other.result()
+        assert waiting.result()
 
 
 def test_a_pool_needs_a_second_thread_to_start_work_on():
