@@ -171,11 +171,15 @@ def alpha_beta(space, ply, depth, alpha, beta, may_pass):
             left = depth - NULL_REDUCTION - depth // 4
             score = -alpha_beta(space, ply + 1, left, -beta, -beta + 1, NOT_PASSING)
             if space.nodes_left[0] >= 0 and score >= beta:
-                return score if score < MATE_FROM_CP else beta  # a mate after a pass is not proven
+                if score >= MATE_FROM_CP:  # a mate after a pass is not proven
+                    return beta
+                return score
 
     count = generate(row, space.moves[ply])
+    if count == 0 and checked:
+        return np.int64(ply - MATE_CP)
     if count == 0:
-        return np.int64(ply - MATE_CP) if checked else np.int64(0)
+        return np.int64(0)
     _score_moves(space, ply, count, first)
     best = np.int64(-MATE_CP)
     best_move = NO_MOVE
@@ -217,7 +221,9 @@ def _reduction(space, ply, i, depth, checked):
     late = i >= REDUCED_FROM and space.scores[ply, i] < KILLER
     if not late or depth < REDUCED_DEPTH or checked or in_check(space.rows[ply + 1]):
         return 0
-    return 2 if i >= TWICE_REDUCED_FROM and depth > REDUCED_DEPTH + 1 else 1
+    if i >= TWICE_REDUCED_FROM and depth > REDUCED_DEPTH + 1:
+        return 2
+    return 1
 
 
 @kernel()
@@ -286,7 +292,9 @@ def _score_moves(space, ply, count, first):
         if move == first:
             score = np.int64(FIRST)
         elif gain > 0:
-            score = np.int64(GOOD_CAPTURE if wins_at_least(row, move, np.int64(0)) else BAD_CAPTURE)
+            score = np.int64(BAD_CAPTURE)
+            if wins_at_least(row, move, np.int64(0)):
+                score = np.int64(GOOD_CAPTURE)
             score += CAPTURED_FIRST * gain - piece_at(row, np.int64(move) & 63)
         elif move == space.killers[ply, 0]:
             score = np.int64(KILLER + 1)

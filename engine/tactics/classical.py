@@ -33,6 +33,8 @@ from engine.board.layout import (
     KNIGHT,
     PAWN,
     QUEEN,
+    RANK_1,
+    RANK_8,
     ROOK,
     SIDE,
     WHITE,
@@ -78,8 +80,8 @@ PAWN_IN_CENTRE = np.array([6, -14, 6, 22, 22, 6, 6, 6])  # centipawns on the d- 
 # Centipawns of a king on its back rank in the middle game, by file.
 KING_ON_WING = np.array([24, 32, 18, -14, -18, -10, 34, 28])
 
-FILES = np.array([0x0101010101010101 << f for f in range(8)], np.uint64)
-BACK_RANKS = np.array([0xFF, 0xFF << 56], np.uint64)
+FILES = FILE_A << np.arange(8, dtype=np.uint64)
+BACK_RANKS = np.array([RANK_1, RANK_8])
 
 
 def _piece_square_tables() -> np.ndarray:
@@ -199,10 +201,8 @@ def _piece_terms(row, side):
     ring = KING_ATTACKS[enemy_king] | bit(enemy_king)
     flip = 56 * side
     king = king_square(row, side)
-    middlegame, endgame = (
-        PIECE_SQUARES[0, KING, king ^ flip],
-        PIECE_SQUARES[1, KING, king ^ flip],
-    )
+    middlegame = PIECE_SQUARES[0, KING, king ^ flip]
+    endgame = PIECE_SQUARES[1, KING, king ^ flip]
     danger = np.int64(0)
     attacked = ZERO
     for kind in range(KNIGHT, KING):
@@ -225,8 +225,7 @@ def _piece_terms(row, side):
 @kernel()
 def _pawn_terms(row, side):
     """(middlegame, endgame) of a side's pawns and of its rooks' files."""
-    own_pawns = row[PAWN] & row[WHITE + side]
-    pawns = own_pawns
+    own_pawns = pawns = row[PAWN] & row[WHITE + side]
     their_pawns = row[PAWN] & row[BLACK - side]
     occupied = row[WHITE] | row[BLACK]
     if side == 1:  # From here on the side's pawns go up.
@@ -246,7 +245,9 @@ def _pawn_terms(row, side):
         pawns &= pawns - ONE
     while passed:
         square = ctz(passed)
-        percent = BLOCKED_PASSER_PERCENT if occupied & bit(square + 8) else 100
+        percent = 100
+        if occupied & bit(square + 8):
+            percent = BLOCKED_PASSER_PERCENT
         middlegame += PASSED_PAWN_CP[0, square >> 3] * percent // 100
         endgame += PASSED_PAWN_CP[1, square >> 3] * percent // 100
         passed &= passed - ONE
@@ -324,13 +325,13 @@ def _winning_chances(row, side):
     if row[PAWN] & leader:
         bishops = row[BISHOP]
         only_bishops = not (row[KNIGHT] | row[ROOK] | row[QUEEN])
-        if only_bishops and popcount(bishops & leader) == 1 and popcount(bishops & trailer) == 1:
-            is_alike = bool(bishops & leader & DARK_SQUARES) == bool(
-                bishops & trailer & DARK_SQUARES
-            )
-            return ALL_CHANCES if is_alike else OPPOSITE_BISHOP_CHANCES
+        have_one_each = popcount(bishops & leader) == 1 and popcount(bishops & trailer) == 1
+        if only_bishops and have_one_each and popcount(bishops & DARK_SQUARES) == 1:
+            return OPPOSITE_BISHOP_CHANCES
         return ALL_CHANCES
     lead = np.int64(0)
     for kind in range(KNIGHT, KING):
         lead += MATERIAL[1, kind] * (popcount(row[kind] & leader) - popcount(row[kind] & trailer))
-    return ALL_CHANCES if lead > WELL_AHEAD else NO_PAWN_CHANCES
+    if lead > WELL_AHEAD:
+        return ALL_CHANCES
+    return NO_PAWN_CHANCES

@@ -139,11 +139,10 @@ def forcing_moves(row, moves, scores, with_checks, evading):
     evading a check.
     """
     theirs = row[BLACK - np.int64(row[SIDE])]
-    count = (
-        generate(row, moves)
-        if evading
-        else generate_some(row, forcing_targets(row, theirs, with_checks), moves)
-    )
+    if evading:
+        count = generate(row, moves)
+    else:
+        count = generate_some(row, forcing_targets(row, theirs, with_checks), moves)
     forcing = 0
     for i in range(count):
         gain = np.int64(0)

@@ -6,8 +6,17 @@ https://www.chessprogramming.org/SEE_-_The_Swap_Algorithm
 
 import numpy as np
 
-from engine.board import attacks
-from engine.board.attacks import ZERO, attackers, bishop_attacks, bit, piece_at, rook_attacks
+from engine.board.attacks import (
+    KING_ATTACKS,
+    KNIGHT_ATTACKS,
+    PAWN_ATTACKS,
+    ZERO,
+    attackers,
+    bishop_attacks,
+    bit,
+    piece_at,
+    rook_attacks,
+)
 from engine.board.layout import BISHOP, BLACK, KING, KNIGHT, PAWN, QUEEN, ROOK, SIDE, WHITE
 from engine.native.bits import ctz
 from engine.native.jit import kernel
@@ -60,7 +69,7 @@ def _first_capture(row, move):
     occupied = row[WHITE] | row[BLACK]
     gain = captured_value(row, source, target)
     if gain and not occupied & bit(target):  # en passant
-        occupied &= ~bit(target - 8 if side == 0 else target + 8)
+        occupied &= ~bit(target ^ 8)
     on_square = PIECE_VALUES[piece_at(row, source)]
     if promotion:
         on_square = PIECE_VALUES[promotion]
@@ -100,18 +109,18 @@ def _least_attacker(row, target, occupied, side):
     """(kind, square) of the cheapest piece of `side` that attacks `target`; (-1, -1) if none does."""
     occupied &= ~bit(target)
     own = row[WHITE + side] & occupied
-    attacking = attacks.PAWN_ATTACKS[1 - side, target] & row[PAWN] & own
+    attacking = PAWN_ATTACKS[1 - side, target] & row[PAWN] & own
     if attacking:
         return PAWN, ctz(attacking)
-    attacking = attacks.KNIGHT_ATTACKS[target] & row[KNIGHT] & own
+    attacking = KNIGHT_ATTACKS[target] & row[KNIGHT] & own
     if attacking:
         return KNIGHT, ctz(attacking)
-    diagonal, straight = (
-        bishop_attacks(target, occupied) & own,
-        rook_attacks(target, occupied) & own,
-    )
+    diagonal = bishop_attacks(target, occupied) & own
+    straight = rook_attacks(target, occupied) & own
     for kind, reach in ((BISHOP, diagonal), (ROOK, straight), (QUEEN, diagonal | straight)):
         if reach & row[kind]:
             return kind, ctz(reach & row[kind])
-    attacking = attacks.KING_ATTACKS[target] & row[KING] & own
-    return (KING, ctz(attacking)) if attacking else (-1, -1)
+    attacking = KING_ATTACKS[target] & row[KING] & own
+    if attacking:
+        return KING, ctz(attacking)
+    return -1, -1

@@ -106,7 +106,7 @@ WINS = _won_positions().ravel()
 @kernel()
 def pawn_wins(row):
     """Whether the pawn wins in a position, uint64 [16], of two kings and one pawn."""
-    strong = np.int64(0) if row[PAWN] & row[WHITE] else np.int64(1)
+    strong = np.int64(row[PAWN] & row[WHITE] == ZERO)
     flip = 56 * strong
     pawn = ctz(row[PAWN]) ^ flip
     own = king_square(row, strong) ^ flip
@@ -265,12 +265,14 @@ def can_save_both(king, bishop, knight, bare):
         while targets:
             to = ctz(targets)
             targets &= targets - ONE
-            if are_safe(
-                to if mover == 0 else king,
-                to if mover == 1 else bishop,
-                to if mover == 2 else knight,
-                bare,
-            ):
+            king_then, bishop_then, knight_then = king, bishop, knight
+            if mover == 0:
+                king_then = to
+            elif mover == 1:
+                bishop_then = to
+            else:
+                knight_then = to
+            if are_safe(king_then, bishop_then, knight_then, bare):
                 return True
     return False
 
@@ -310,10 +312,8 @@ def winner_of_small_ending(row):
     if not has_few_pieces(row):
         return -1
     for strong in range(2):
-        own, enemy = (
-            row[WHITE + strong] & ~row[KING],
-            row[BLACK - strong] & ~row[KING],
-        )
+        own = row[WHITE + strong] & ~row[KING]
+        enemy = row[BLACK - strong] & ~row[KING]
         if wins_against_bare_king(row, strong, own, enemy):
             return strong
     return -1
@@ -330,7 +330,9 @@ def wins_against_bare_king(row, strong, own, enemy):
         return False
     if is_bishop_and_knight(row, own) and loses_a_piece(row, strong):
         return False
-    touched = KING_ATTACKS[king_square(row, 1 - strong)] & own if row[SIDE] != strong else ZERO
+    touched = ZERO
+    if row[SIDE] != strong:
+        touched = KING_ATTACKS[king_square(row, 1 - strong)] & own
     while touched:
         if not attackers(row, ctz(touched), row[WHITE] | row[BLACK], strong):
             return False
@@ -346,8 +348,8 @@ def progress_of(row, strong):
     near = (7.0 - king_steps(winner, loser)) / 5.0
     from_edge = min(file, 7 - file) ** 2 + min(rank, 7 - rank) ** 2
     squares_taken = 1.0 - free_squares(row, loser, strong) / 8.0
-    rest = 1.0 - EDGE_SHARE - SQUARES_SHARE
-    return EDGE_SHARE * (1.0 - from_edge / 18.0) + SQUARES_SHARE * squares_taken + rest * near
+    near_share = 1.0 - EDGE_SHARE - SQUARES_SHARE
+    return EDGE_SHARE * (1.0 - from_edge / 18.0) + SQUARES_SHARE * squares_taken + near_share * near
 
 
 @kernel()

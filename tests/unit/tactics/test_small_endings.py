@@ -51,12 +51,12 @@ def test_a_pawn_wins_where_the_tables_say_so(tables):
 
 @pytest.mark.parametrize("letters", ["KNNk", "KBPk", "KBNk"])
 def test_certain_draws_are_draws_in_the_tables(letters, tables):
-    found = 0
+    draws = 0
     for board in positions(letters, 1500):
         if is_certain_draw(row_from_board(board)):
-            found += 1
+            draws += 1
             assert tables.probe_wdl(board) == 0, board.fen()
-    assert found > 10
+    assert draws > 10
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_certain_draw_is_told_from_what_may_win(fen, drawn):
     assert is_certain_draw(row_from_board(chess.Board(fen))) == drawn
 
 
-@pytest.mark.parametrize("letters", ["KBNk", "KBBk", "KRk", "KQk"])
+@pytest.mark.parametrize("letters", "KBNk KBBk KRk KQk".split())
 def test_what_is_called_won_is_won(letters, tables):
     called = wrong = 0
     for board in positions(letters, 250):
@@ -110,14 +110,14 @@ def test_progress_is_worth_more():
 
 # Of each, the side to move enters other endings by promotions and captures.
 ENTERED_FROM = (
-    "KPk", "KPPk", "KBPk", "KNPk", "KRPk", "KQPk", "KQkr", "KRkn", "KQkp", "KBNkp", "KPkn", "KPkp", "KPkq", "KBPkq",
-    "KRPkr", "KQPkq", "KPkbb", "KRBkrp", "KRBNkrnpp", "KRRBkrrppp",
-)  # fmt: skip
+    "KPk KPPk KBPk KNPk KRPk KQPk KQkr KRkn KQkp KBNkp KPkn KPkp KPkq KBPkq KRPkr KQPkq KPkbb KRBkrp "
+    "KRBNkrnpp KRRBkrrppp"
+)
 
 
 def entries():
     """Positions and those that a capture or a promotion to a queen leads to."""
-    for letters in ENTERED_FROM:
+    for letters in ENTERED_FROM.split():
         for board in random_positions(letters, 150, seed=1):
             for move in board.legal_moves:
                 is_promotion = move.promotion == chess.QUEEN
@@ -153,21 +153,34 @@ def test_no_capture_and_no_promotion_lowers_the_share_of_a_value_that_counts():
 
 
 @pytest.mark.parametrize("fen", [chess.STARTING_FEN, "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"])
-@pytest.mark.parametrize(("value", "told"), [(1.0, KNOWN_WIN), (-1.0, -KNOWN_WIN), (0.98, 0.98)])
-def test_nothing_that_is_not_known_is_worth_as_much_as_a_known_win(fen, value, told):
-    assert judged(chess.Board(fen), value)[0] == told
+@pytest.mark.parametrize(("value", "worth"), [(1.0, KNOWN_WIN), (-1.0, -KNOWN_WIN), (0.98, 0.98)])
+def test_nothing_that_is_not_known_is_worth_as_much_as_a_known_win(fen, value, worth):
+    assert judged(chess.Board(fen), value)[0] == worth
 
 
 # The pawn promotes, and the queen wins at once.
-PROMOTIONS = (
-    "8/6PK/8/5k2/8/8/8/8 w - - 0 6", "8/1P6/8/1B6/8/K7/3k4/8 w - - 0 1",
-    "3N4/5P2/8/K7/8/8/8/3k4 w - - 0 1", "8/P7/8/8/7K/4k3/6R1/8 w - - 0 1", "8/7P/7K/P7/7k/8/8/8 w - - 0 1",
-    "8/3P4/8/8/8/8/5K2/1k6 w - - 0 1", "8/6P1/8/8/8/4k2K/8/8 w - - 0 1", "k7/2P5/8/8/8/B7/1K6/8 w - - 0 1",
-    "8/P7/8/8/2N5/K7/8/k7 w - - 0 1", "8/3P4/K7/8/2k5/7R/8/8 w - - 0 1", "8/6P1/8/6k1/1K6/8/1P6/8 w - - 0 1",
-    "8/6P1/6K1/8/8/5k2/8/8 w - - 0 1", "8/4P3/8/8/8/2K5/k7/8 w - - 0 1", "8/4P3/2KB4/8/8/8/8/k7 w - - 0 1",
-    "4K3/2P5/8/N7/8/8/8/7k w - - 0 1", "1K6/P7/8/8/1R6/7k/8/8 w - - 0 1", "8/4P3/7K/3P4/8/8/8/4k3 w - - 0 1",
-    "8/3P4/3k4/8/8/8/3K4/8 w - - 0 1", "8/2P5/3k2K1/8/8/8/8/8 w - - 0 1", "8/1P6/B7/3K3k/8/8/8/8 w - - 0 1",
-)  # fmt: skip
+PROMOTIONS = """
+8/6PK/8/5k2/8/8/8/8 w - - 0 6
+8/1P6/8/1B6/8/K7/3k4/8 w - - 0 1
+3N4/5P2/8/K7/8/8/8/3k4 w - - 0 1
+8/P7/8/8/7K/4k3/6R1/8 w - - 0 1
+8/7P/7K/P7/7k/8/8/8 w - - 0 1
+8/3P4/8/8/8/8/5K2/1k6 w - - 0 1
+8/6P1/8/8/8/4k2K/8/8 w - - 0 1
+k7/2P5/8/8/8/B7/1K6/8 w - - 0 1
+8/P7/8/8/2N5/K7/8/k7 w - - 0 1
+8/3P4/K7/8/2k5/7R/8/8 w - - 0 1
+8/6P1/8/6k1/1K6/8/1P6/8 w - - 0 1
+8/6P1/6K1/8/8/5k2/8/8 w - - 0 1
+8/4P3/8/8/8/2K5/k7/8 w - - 0 1
+8/4P3/2KB4/8/8/8/8/k7 w - - 0 1
+4K3/2P5/8/N7/8/8/8/7k w - - 0 1
+1K6/P7/8/8/1R6/7k/8/8 w - - 0 1
+8/4P3/7K/3P4/8/8/8/4k3 w - - 0 1
+8/3P4/3k4/8/8/8/3K4/8 w - - 0 1
+8/2P5/3k2K1/8/8/8/8/8 w - - 0 1
+8/1P6/B7/3K3k/8/8/8/8 w - - 0 1
+""".strip().splitlines()
 
 
 @pytest.mark.parametrize("nodes", [1000, 10_000, pytest.param(60_000, marks=pytest.mark.slow)])
@@ -224,12 +237,18 @@ def test_few_pieces_are_at_most_so_many(black, few):
 
 # Won positions in which one or two of many moves win before the rule makes a draw, most by a pawn
 # move or a capture.
-LAST_CHANCES = (
-    "8/1k2K3/8/3P4/8/7P/8/8 w - - 99 1", "8/8/3P4/5K2/8/6P1/8/1k6 w - - 98 1", "3k4/8/1R6/K2P4/8/8/8/8 w - - 98 1",
-    "8/4K3/7P/8/8/8/6B1/4k3 w - - 98 1", "8/6k1/2P5/8/8/8/K7/3N4 w - - 99 1", "8/8/8/5Q2/4p3/1K1k4/8/8 w - - 98 1",
-    "6k1/8/8/8/3p4/8/2R3K1/8 w - - 97 1", "8/8/6K1/8/3k4/7p/8/4R3 w - - 96 1", "6k1/8/3K4/5p2/8/8/1P6/8 w - - 97 1",
-    "8/k7/8/8/8/8/2P1Q1K1/8 w - - 98 1",
-)  # fmt: skip
+LAST_CHANCES = """
+8/1k2K3/8/3P4/8/7P/8/8 w - - 99 1
+8/8/3P4/5K2/8/6P1/8/1k6 w - - 98 1
+3k4/8/1R6/K2P4/8/8/8/8 w - - 98 1
+8/4K3/7P/8/8/8/6B1/4k3 w - - 98 1
+8/6k1/2P5/8/8/8/K7/3N4 w - - 99 1
+8/8/8/5Q2/4p3/1K1k4/8/8 w - - 98 1
+6k1/8/8/8/3p4/8/2R3K1/8 w - - 97 1
+8/8/6K1/8/3k4/7p/8/4R3 w - - 96 1
+6k1/8/3K4/5p2/8/8/1P6/8 w - - 97 1
+8/k7/8/8/8/8/2P1Q1K1/8 w - - 98 1
+""".strip().splitlines()
 
 
 @pytest.mark.parametrize("fen", LAST_CHANCES)

@@ -21,20 +21,7 @@ from tests.unit.search.trees import alone, search_nodes
 from tests.unit.tactics.test_mates import after_each
 
 # One of each kind: sliders and knights, two pieces against a bare king, and a piece on each side.
-ENDINGS = (
-    "KQk",
-    "KRk",
-    "KBBk",
-    "KBNk",
-    "KNNk",
-    "KQRk",
-    "KQkr",
-    "KQkn",
-    "KQkq",
-    "KRkn",
-    "KRkb",
-    "KNkn",
-)
+ENDINGS = "KQk KRk KBBk KBNk KNNk KQRk KQkr KQkn KQkq KRkn KRkb KNkn".split()
 
 
 @pytest.mark.parametrize("letters", ENDINGS)
@@ -52,13 +39,13 @@ def test_the_longest_mates_are_as_long_as_the_books_say(pieces, moves):
     assert solve(pieces, to_mate=True).longest == moves
 
 
-@pytest.mark.parametrize("letters", ["KQQk", "KRRk", "KBNk", "KQkr", "KQkq", "KRkn", "KRkb"])
+@pytest.mark.parametrize("letters", "KQQk KRRk KBNk KQkr KQkq KRkn KRkb".split())
 def test_each_distance_to_mate_follows_from_those_after_the_moves(letters):
     for board in random_positions(letters, 40, seed=5):
         result, plies = to_mate(board)
         after = [to_mate(position) for position in after_each(board)]
-        assert result == max(-other for other, _ in after), board.fen()
-        ways = [abs(length) for other, length in after if other == -result]
+        assert result == max(-following for following, _ in after), board.fen()
+        ways = [abs(length) for following, length in after if following == -result]
         if result:
             assert abs(plies) == 1 + (min(ways) if result > 0 else max(ways)), board.fen()
 
@@ -114,14 +101,16 @@ def test_positions_with_a_result_of_their_own(fen, result):
 def test_an_ending_is_waited_for_as_long_as_the_search_may(
     options, limits, patience_s, monkeypatch
 ):
-    asked = set()
+    patiences = set()
     monkeypatch.setattr(
-        SearchJob, "wait_for", lambda job, work, patience_s: asked.add(patience_s) or work.result()
+        SearchJob,
+        "wait_for",
+        lambda job, work, patience_s: patiences.add(patience_s) or work.result(),
     )
     fen = "8/8/8/3k4/8/8/8/KBN5 w - - 0 1"
     with alone(fen, "material", move_overhead_ms=10, **options) as player:
         player.search(limits)
-    assert asked == {patience_s} - {0.0}
+    assert patiences == {patience_s} - {0.0}
 
 
 def test_moves_in_a_long_game_are_ranked_without_copies_of_all_its_moves(monkeypatch):
