@@ -11,8 +11,6 @@ commands share `cli` and, for web pages, `pages`. The package's names load on fi
 importing it costs nothing.
 """
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 

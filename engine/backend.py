@@ -36,8 +36,9 @@ class Backend:
 
     def asarray(self, array: Any, dtype: Any = None) -> Any:
         """Return the array on this backend; the same object if it is already there with that dtype."""
-        source = array if isinstance(array, np.ndarray) or self.name != "numpy" else to_numpy(array)
-        return self.xp.asarray(source, dtype=dtype)
+        if self.name == "numpy":
+            array = to_numpy(array)
+        return self.xp.asarray(array, dtype=dtype)
 
     def pinned(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
         """Host memory that a device can copy to and from while the host keeps working."""
@@ -52,7 +53,9 @@ class Backend:
         The function may have results, and arguments that it writes by `out=`. It may call ufuncs,
         `where`, `astype` and, at its end, `sum`.
         """
-        return function if self.name == "numpy" else self.xp.fuse()(function)
+        if self.name == "numpy":
+            return function
+        return self.xp.fuse()(function)
 
     def wait(self) -> None:
         """Wait until the device has done everything outside lanes."""
@@ -61,7 +64,9 @@ class Backend:
 
     def lane(self) -> Lane:
         """Return a new queue of work for the device, independent of other queues."""
-        return Lane(None if self.name == "numpy" else self.xp.cuda.Stream(non_blocking=True))
+        if self.name == "numpy":
+            return Lane(None)
+        return Lane(self.xp.cuda.Stream(non_blocking=True))
 
     @contextmanager
     def guard(self, doing: str) -> Iterator[None]:
@@ -75,10 +80,7 @@ class Backend:
         except Exception as error:
             if self.name == "numpy":
                 raise
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
-            raise DeviceError(
-                f"{self.device} failed while {doing} ({reason[:LONGEST_REASON]})"
-            ) from error
+            raise DeviceError(f"{self.device} failed while {doing} ({_reason(error)})") from error
 
     def versions(self) -> dict[str, str]:
         """Library versions for the provenance of saved files."""
@@ -132,11 +134,13 @@ def get_backend(name: str = "auto") -> Backend:
         )
     if name == "numpy":
         return NUMPY
-    found = _device()
-    if isinstance(found, Backend):
-        return found
+    device = _device()
+    if isinstance(device, Backend):
+        return device
     if name == "cupy":
-        raise DeviceError(f"backend 'cupy' needs the cupy package and a GPU that computes: {found}")
+        raise DeviceError(
+            f"backend 'cupy' needs the cupy package and a GPU that computes: {device}"
+        )
     return NUMPY
 
 
@@ -144,8 +148,10 @@ def why_no_device() -> str:
     """Why a GPU that answers is not used, for people; "" without CuPy or a GPU, and where it is
     used.
     """
-    found = _device()
-    return found if isinstance(found, str) and found.startswith(UNUSABLE) else ""
+    device = _device()
+    if isinstance(device, str) and device.startswith(UNUSABLE):
+        return device
+    return ""
 
 
 def backend_of(array: Any) -> Backend:
@@ -202,7 +208,7 @@ def _device() -> Backend | str:
         cupy = importlib.import_module("cupy")
         properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)
     except Exception as error:  # noqa: BLE001  CuPy raises different driver errors depending on what is missing.
-        return " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST_REASON]
+        return _reason(error)
     backend = Backend("cupy", cupy, properties["name"].decode())
     try:
         with backend.guard("it was checked"):
@@ -210,6 +216,11 @@ def _device() -> Backend | str:
     except DeviceError as error:
         return f"{UNUSABLE}{error}"
     return backend
+
+
+def _reason(error: Exception) -> str:
+    """Return why a device fails, in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST_REASON]
 
 
 def _check(backend: Backend) -> None:
@@ -220,6 +231,6 @@ def _check(backend: Backend) -> None:
         # Small whole numbers: every result is exact.
         host: Any = (np.arange(256, dtype=dtype) % 5).reshape(16, 16)
         there = backend.asarray(host)
-        for expected, found in ((host * 2 - 3, there * 2 - 3), (host @ host.T, there @ there.T)):
-            if not np.array_equal(to_numpy(found), expected):
+        for expected, result in ((host * 2 - 3, there * 2 - 3), (host @ host.T, there @ there.T)):
+            if not np.array_equal(to_numpy(result), expected):
                 raise ArithmeticError(f"wrong results in {np.dtype(dtype)}")

@@ -18,35 +18,24 @@ if TYPE_CHECKING:
     from engine.network.people.people_policy import PeoplePolicy
     from engine.search.book import PolyglotBook
 
-EVALUATOR_FIELDS = (
-    "evaluator",
-    "weights_file",
-    "threads",
-    "hybrid_weight",
-    "backend",
-    "preset",
-)
+EVALUATOR_FIELDS = ("evaluator", "weights_file", "threads", "hybrid_weight", "backend", "preset")
 TABLE_FIELDS = ("syzygy_path", "syzygy_probe_limit", "syzygy_fifty_move_rule")
 BOOK_FIELDS = ("own_book", "book_file")
 # A change of one of these fields needs a new tree and runner. A weak engine, for example, has a
 # small tree.
-TREE_FIELDS = (
-    "hash_mib",
-    "limit_strength",
-    "elo",
-    "play_like",
-    *EVALUATOR_FIELDS,
-    *TABLE_FIELDS,
-)
+TREE_FIELDS = ("hash_mib", "limit_strength", "elo", "play_like", *EVALUATOR_FIELDS, *TABLE_FIELDS)
 
 
 def make_evaluator_of(options: EngineOptions) -> Evaluator:
     """Return the evaluator that the options name."""
-    net = options.weights_file
-    threads = options.thread_count
-    blend = options.preset != "lc0"
-    share, backend = options.hybrid_weight, options.backend
-    return evaluation.make_evaluator(options.evaluator, net, threads, share, backend, blend)
+    return evaluation.make_evaluator(
+        options.evaluator,
+        options.weights_file,
+        options.thread_count,
+        options.hybrid_weight,
+        options.backend,
+        blend=options.preset != "lc0",
+    )
 
 
 def open_tables(options: EngineOptions) -> Tablebase:

@@ -38,9 +38,10 @@ class TemplateMessage(str):
 
 def message(template: str, **values: object) -> TemplateMessage:
     """Return a sentence that keeps its words and its values apart; values may be such sentences."""
-    made = TemplateMessage(template.format(**values))
-    made.template, made.values = template, values
-    return made
+    sentence = TemplateMessage(template.format(**values))
+    sentence.template = template
+    sentence.values = values
+    return sentence
 
 
 class AinoError(Exception):
@@ -79,7 +80,9 @@ class ShapeError(AinoError, ValueError):
 
     def __str__(self) -> str:
         message = super().__str__()
-        return f"{self.layer}: {message}" if self.layer else message
+        if self.layer:
+            return f"{self.layer}: {message}"
+        return message
 
 
 class FenError(AinoError, ValueError):
@@ -98,11 +101,11 @@ class MoveError(AinoError, ValueError):
     """A move is unreadable, ambiguous or illegal in its position."""
 
 
-def nearest_words(known: Iterable[str], *words: str) -> list[str]:
-    """Return for each misspelt word the known one that was probably meant, if one is near."""
+def nearest_words(vocabulary: Iterable[str], *words: str) -> list[str]:
+    """Return for each misspelt word that of the vocabulary that was probably meant, if one is near."""
     from difflib import get_close_matches  # on demand: `uci` is answered without it
 
-    by_lower = {name.lower(): name for name in known}
+    by_lower = {name.lower(): name for name in vocabulary}
     nearest = []
     for word in words:
         for near in get_close_matches(word.lower(), by_lower, 1):
@@ -110,12 +113,14 @@ def nearest_words(known: Iterable[str], *words: str) -> list[str]:
     return nearest
 
 
-def did_you_mean(known: Iterable[str], *words: str) -> str:
+def did_you_mean(vocabulary: Iterable[str], *words: str) -> str:
     """Return what an error message adds for misspelt words: `; did you mean 'play'?`, or "" if none
     is near.
     """
-    guesses = nearest_words(known, *words)
-    return f"; did you mean {', '.join(map(repr, guesses))}?" if guesses else ""
+    guesses = nearest_words(vocabulary, *words)
+    if not guesses:
+        return ""
+    return f"; did you mean {', '.join(map(repr, guesses))}?"
 
 
 def why_unreadable(error: OSError) -> str:
@@ -155,8 +160,8 @@ class NetFileError(AinoError):
     @classmethod
     def unreadable(cls, path: str | Path, error: OSError) -> NetFileError:
         """Describe a file that the system does not let us read."""
-        found = error.strerror or str(error)
-        return cls(path, "a readable net file", found, f"{path}: {why_unreadable(error)}")
+        reason = error.strerror or str(error)
+        return cls(path, "a readable net file", reason, f"{path}: {why_unreadable(error)}")
 
     @classmethod
     def foreign(cls, path: str | Path, expected: str, begin: bytes) -> NetFileError:

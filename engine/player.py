@@ -66,7 +66,7 @@ from engine.tactics.small_endings import MOST_KNOWN_PIECES, winner_of_small_endi
 TABLE_SHARE = 1 / 16  # Share of Hash for the positions that alpha-beta remembers. Set by hand.
 # Largest table in MiB: alpha-beta looks at a few thousand positions at a time. Set by hand.
 MOST_TABLE_MIB = 4.0
-_CLOSED_PARTS = ("_runner", "evaluator", "_tablebase", "_book")
+_CLOSED_PARTS = "_runner evaluator _tablebase _book".split()
 
 
 class Engine:
@@ -113,9 +113,9 @@ class Engine:
         """Make a tree and a runner for the current options and evaluator."""
         hash_mib = self.options.hash_mib
         self._own_params = params = self._params()
-        self._table_mib = (
-            min(MOST_TABLE_MIB, TABLE_SHARE * hash_mib) if params.tactical_nodes > 0 else 0.0
-        )
+        self._table_mib = 0.0
+        if params.tactical_nodes > 0:
+            self._table_mib = min(MOST_TABLE_MIB, TABLE_SHARE * hash_mib)
         edges_per_node = LATE_EDGES_PER_NODE if params.late_policy else EDGES_PER_NODE
         nodes = nodes_for(hash_mib - self._table_mib, edges_per_node)
         self._search = Search(params, new_tree(nodes, edges_per_node=edges_per_node))
@@ -123,8 +123,9 @@ class Engine:
 
     def _make_runner(self) -> Runner:
         options, evaluator = self.options, self.evaluator
-        is_hinted = self._search.params.tactical_nodes > 0
-        self._tactical_priors = TacticalPriors(self._search, self._table_mib) if is_hinted else None
+        self._tactical_priors: TacticalPriors | None = None
+        if self._search.params.tactical_nodes > 0:
+            self._tactical_priors = TacticalPriors(self._search, self._table_mib)
         if not isinstance(evaluator, InKernelEvaluator) or options.preset == "lc0":
             round_size = 1 if options.preset == "lc0" else 0
             self._visits: Walkers | Batches = Batches(
@@ -145,7 +146,9 @@ class Engine:
             )
         params = suited_to(self.evaluator, params_of(options))
         deviation = float(options.cpuct_deviation)
-        return params if deviation < 0 else params._replace(cpuct_deviation=deviation)
+        if deviation >= 0:
+            params = params._replace(cpuct_deviation=deviation)
+        return params
 
     def set_options(self, options: EngineOptions) -> None:
         """Take new options between searches; keep everything that they do not affect, including the
@@ -347,8 +350,9 @@ class Engine:
             own = own._replace(
                 moves_left_max_effect=KNOWN_WIN_EFFECT, moves_left_slope=KNOWN_WIN_SLOPE
             )
-        # People do not see the mates that the rules alone find.
-        return own._replace(mate_moves=0) if request.is_like_people else own
+        if request.is_like_people:  # who do not see the mates that the rules alone find
+            own = own._replace(mate_moves=0)
+        return own
 
     def _is_known_win(self, board: chess.Board) -> bool:
         """Whether one side's pieces win against a bare king by what `small_endings` knows."""
@@ -364,20 +368,21 @@ class Engine:
         if self._search.set_position(self._rows.of(request.board)):
             lead_to_mate(self._search)
         tables, first_hits = self._tablebase, self._tablebase.hits
-        patience_s = request.patience_s
-        wait = partial(request.job.wait_for, patience_s=patience_s) if patience_s else None
+        wait = None
+        if patience_s := request.patience_s:
+            wait = partial(request.job.wait_for, patience_s=patience_s)
         request = replace(request, ranks=tables.ranks(request.board, wait))
         self._root_was_changed = bool(request.only) or request.is_like_people
         # If the tablebases know the root, they order its moves; probing them in the search would
         # hide the way to mate.
-        self._visits.tablebase = tables if tables.largest and not request.ranks else None
+        shown_tables = tables if tables.largest else None
+        self._visits.tablebase = None if request.ranks else shown_tables
         # Alpha-beta finds combinations, for which analysis is there; in a game its time is better
         # spent on the tree.
         is_hinted = not (request.by_the_clock or request.is_like_people)
         self._runner.tactical_priors = self._tactical_priors if is_hinted else None
         if isinstance(self.evaluator, CustomEvaluator):
             self.evaluator.guest.is_over = request.is_over
-        shown_tables = tables if tables.largest else None
         cp_scale = cp_scale_of(self.evaluator)
         reporter = Reporter(self._search, request, shown_tables, cp_scale, first_hits)
         return SearchDriver(self._search, self._runner, reporter, request).run()
@@ -425,8 +430,9 @@ def _rehearsals() -> list[tuple[chess.Board, Limits]]:
     ]
 
 
-def _close_replaced(parts: Mapping[str, Any], kept_parts: Mapping[str, Any]) -> None:
-    """Close the parts of an engine that are not among `others`."""
+def _close_replaced(parts: Mapping[str, Any], remaining: Mapping[str, Any]) -> None:
+    """Close the parts of an engine that do not remain."""
     for name in _CLOSED_PARTS:
-        if parts[name] is not None and parts[name] is not kept_parts[name]:
-            parts[name].close()
+        part = parts[name]
+        if part is not None and part is not remaining[name]:
+            part.close()

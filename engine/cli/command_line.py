@@ -73,10 +73,8 @@ def prepare_streams() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
         elif stream is None:
-            nothing = os.open(os.devnull, os.O_RDWR)
-            setattr(
-                sys, name, os.fdopen(nothing, "r" if name == "stdin" else "w", encoding="utf-8")
-            )
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def silence_false_warnings() -> None:
@@ -123,28 +121,26 @@ class CommandParser(argparse.ArgumentParser):
     def parse_known_args(self, *words: Any, **keywords: Any) -> Any:
         arguments, rest = super().parse_known_args(*words, **keywords)
         for action in self._actions:
-            path = getattr(arguments, action.dest, None) if action.type is output_file else None
-            if path:
-                others = dict(vars(arguments))
-                others.pop(action.dest)
-                others.pop("load", None)
-                check_output(path, others.values(), Path(str(action.metavar)).suffix)
+            path = getattr(arguments, action.dest, None)
+            if path and action.type is output_file:
+                inputs = {**vars(arguments), action.dest: None, "load": None}
+                check_output(path, inputs.values(), Path(str(action.metavar)).suffix)
                 path.parent.mkdir(parents=True, exist_ok=True)  # before the command works for hours
         return arguments, rest
 
     def error(self, message: str) -> NoReturn:
-        words = [
-            word.split("=")[0] for word in message.partition("unrecognized arguments: ")[2].split()
-        ]
         flags = [flag for flag in self._option_string_actions if flag.startswith("--")]
-        tails = {flag: flag.partition(".")[2].replace("_", "") for flag in flags}
-        meant = []
-        for word in words:
-            letters = re.sub("[-_]", "", word).lower() if word.startswith("--") else ""
-            meant += [
-                flag for flag, tail in tails.items() if letters and tail.startswith(letters)
-            ] or [word]
-        super().error(message + did_you_mean(flags, *meant))
+        meant = list[str]()
+        for word in message.partition("unrecognized arguments: ")[2].split():
+            mistyped = word.split("=")[0]
+            letters = re.sub("[-_]", "", mistyped).lower()
+            of_tables = list[str]()
+            for flag in flags:
+                tail = flag.partition(".")[2].replace("_", "")
+                if letters and mistyped.startswith("--") and tail.startswith(letters):
+                    of_tables.append(flag)
+            meant += of_tables or [mistyped]
+        super().error(f"{message}{did_you_mean(flags, *meant)}")
 
 
 def flush_stdout() -> None:
@@ -194,8 +190,13 @@ class HelpFormatter(argparse.HelpFormatter):
         )
         lines = list[str]()
         for is_apart, block in paragraphs:
-            for line in block if is_apart else [" ".join(block)]:
-                lines.append(line if line[:1].isspace() else textwrap.fill(line, width))
+            texts = list(block)
+            if not is_apart:
+                texts = [" ".join(texts)]
+            for line in texts:
+                if not line[:1].isspace():
+                    line = textwrap.fill(line, width)
+                lines.append(line)
         return "\n".join(lines)
 
 
@@ -217,16 +218,16 @@ def run_program(
     It is 2 for bad usage, 1 for an error of Aino's own, of which one line is printed on stderr.
     default: the subcommand of words that name none.
     """
-    words = list(sys.argv[1:] if words is None else words)
-    name = words[0] if words else ""
-    if default and (
-        not name or (name.startswith("-") and name.partition("=")[0] not in _TOP_FLAGS)
-    ):
+    if words is None:
+        words = sys.argv[1:]
+    name, *rest = words or [""]
+    is_flag = name.startswith("-") and name.partition("=")[0] not in _TOP_FLAGS
+    if default and (is_flag or not name):
         name = default
-        words = [default, *words]
+        rest = list(words)
     if name in commands:
         module, text = commands[name]
-        return run_subcommand(program, name, text, module, words[1:])
+        return run_subcommand(program, name, text, module, rest)
     if name and not name.startswith("-"):
         guess = did_you_mean(commands, name) or "."
         print(

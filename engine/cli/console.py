@@ -30,7 +30,10 @@ def harmless(text: str) -> str:
     """Return the text without what would steer a terminal: control characters, other than new lines
     and tabs, become "?".
     """
-    return "".join("?" if unicodedata.category(c) == "Cc" and c not in "\n\t" else c for c in text)
+    for character in set(text) - {"\n", "\t"}:
+        if unicodedata.category(character) == "Cc":
+            text = text.replace(character, "?")
+    return text
 
 
 def say(console: Console, text: str) -> None:

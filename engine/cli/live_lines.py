@@ -42,7 +42,9 @@ def shell_word(path: Path, windows: bool = os.name == "nt") -> str:
     """Return the name of a file as one types it in a command; Windows' shell knows double quotes
     alone.
     """
-    return subprocess.list2cmdline([str(path)]) if windows else shlex.quote(str(path))
+    if windows:
+        return subprocess.list2cmdline([str(path)])
+    return shlex.quote(str(path))
 
 
 def log(text: str) -> None:
@@ -54,7 +56,9 @@ def show_view(view: RenderableType) -> None:
     """Print a table or anything else that rich draws, at its full width if the output is not a
     terminal.
     """
-    console = _console if _console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
+    console = _console
+    if not _console.is_terminal:
+        console = Console(highlight=False, width=PLAIN_WIDTH)
     console.print(view)
 
 
@@ -97,7 +101,9 @@ class LiveLine:
                 self._begun = now
         if left_s is None and done > self._first:
             left_s = (now - self._begun) * (1 - done) / (done - self._first)
-        left = "" if left_s is None else f"{timedelta(seconds=round(left_s))} left"
+        left = ""
+        if left_s is not None:
+            left = f"{timedelta(seconds=round(left_s))} left"
         self._progress.update(self._task, completed=done, total=1.0, text=text, left=left)
         is_due = self._progress.disable and 0 < self._log_s <= now - self._logged
         if is_due and (done > 0 or self._is_compiling):

@@ -37,9 +37,9 @@ def blas_kernel() -> str:
     """Return the processor family that BLAS computes for, such as `SkylakeX`; results differ
     between families.
     """
-    kernels = {
-        library.get("architecture") or library["internal_api"] for library in _blas_libraries()
-    }
+    kernels = set()
+    for library in _blas_libraries():
+        kernels.add(library.get("architecture") or library["internal_api"])
     return "+".join(sorted(kernels)) or "none"
 
 

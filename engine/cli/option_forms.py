@@ -32,10 +32,13 @@ def add_flag(
     `add_argument`.
     """
     kind = type(default)
-    name = None if "choices" in more else metavar or {int: "N", float: "X"}.get(kind, "TEXT")
-    reader = kind if least is None else at_least(least, kind)
+    reader: Callable[[str], Any] = kind
+    if least is not None:
+        reader = at_least(least, kind)
+    if "choices" not in more:
+        more["metavar"] = metavar or {int: "N", float: "X"}.get(kind, "TEXT")
     text = f"{text} (default %(default)s)"
-    group.add_argument(flag, type=reader, default=default, metavar=name, help=text, **more)
+    group.add_argument(flag, type=reader, default=default, help=text, **more)
 
 
 def at_least(least: float, kind: type[int] | type[float] = int) -> Callable[[str], float]:
@@ -96,9 +99,7 @@ def add_setting_flags(
         else:
             dest = prefix + setting.name
             flag = f"--{dest}"
-        kind, metavar = _KINDS[
-            setting.type if isinstance(setting.type, str) else setting.type.__name__
-        ]
+        kind, metavar = _KINDS[str(getattr(setting.type, "__name__", setting.type))]
         choices = setting.metadata.get("choices", ())
         about = f"{default_words} {_default_text(setting, of)}"
         if not choices and (allowed := allowed_text(setting)):
@@ -121,12 +122,13 @@ def given_settings(
     settings: type[Any], arguments: argparse.Namespace, *names: str
 ) -> dict[str, Any]:
     """Return the values of those flags that are not None, by field."""
-    given = {}
+    values = {}
     for setting in fields(settings):
-        value = getattr(arguments, setting.name, None) if "help" in setting.metadata else None
-        if value is not None and (not names or setting.name in names):
-            given[setting.name] = value
-    return given
+        if "help" in setting.metadata and (not names or setting.name in names):
+            value = getattr(arguments, setting.name, None)
+            if value is not None:
+                values[setting.name] = value
+    return values
 
 
 _USUAL = {"threads", "weights_file"}  # fields whose flags every help shows
@@ -151,9 +153,10 @@ def _uci_line(option: Option, options: EngineOptions) -> str:
     line += f" default {value or EMPTY}"
     if option.type == "spin":
         line += f" min {option.range_text.replace(' to ', ' max ')}"
-    # A class that the user has written.
-    own = (value,) if option.choices and value not in option.choices else ()
-    return line + "".join(f" var {choice}" for choice in (*option.choices, *own))
+    choices = list(option.choices)
+    if choices and value not in choices:
+        choices.append(value)  # a class that the user has written
+    return " var ".join([line, *choices])
 
 
 def add_flags(parser: argparse.ArgumentParser, only: tuple[str, ...] = ()) -> None:
@@ -192,14 +195,17 @@ def options_from_flags(
     """Return options of flags, which override `--config`, which overrides `base` (the defaults).
     Raises ConfigError.
     """
-    config = getattr(arguments, "config", None)
-    options = load_toml(config, base) if config else base or EngineOptions()
-    given: dict[str, Value] = {}
+    options = base or EngineOptions()
+    if config := getattr(arguments, "config", None):
+        options = load_toml(config, base)
+    values: dict[str, Value] = {}
     for option in OPTIONS:
         value = getattr(arguments, option.field, None) if option.field else None
+        if isinstance(value, str):
+            value = parse_value(option, value)
         if value is not None:
-            given[option.field] = value if isinstance(value, bool) else parse_value(option, value)
-    return replace(options, **given)  # type: ignore[arg-type]
+            values[option.field] = value
+    return replace(options, **values)  # type: ignore[arg-type]
 
 
 def changes(before: EngineOptions, after: EngineOptions) -> dict[str, Value]:
@@ -213,11 +219,11 @@ def options_from_mapping(
     """Return `base` with values by field, as read from TOML. Raises ConfigError for unknown keys
     and bad values.
     """
-    known = [field.name for field in fields(EngineOptions)]
-    unknown = sorted(values.keys() - set(known))
+    names = [field.name for field in fields(EngineOptions)]
+    unknown = sorted(values.keys() - set(names))
     if unknown:
         raise ConfigError(
-            f"unknown engine option {unknown[0]!r}, expected one of: {', '.join(known)}"
+            f"unknown engine option {unknown[0]!r}, expected one of: {', '.join(names)}"
         )
     return replace(base or EngineOptions(), **values)  # type: ignore[arg-type]
 

@@ -27,7 +27,7 @@ OptionType = Literal["spin", "check", "combo", "string", "float", "button"]
 Value = bool | int | float | str
 
 EMPTY = "<empty>"  # how UCI writes a string without characters
-EVALUATORS = ("auto", "network", "material", "hybrid", "sparse")
+EVALUATORS = "auto network material hybrid sparse".split()
 _AUTO_THREADS = 4  # More are only taken when asked for: speed with more has never been measured.
 _KINDS: dict[type, OptionType] = {bool: "check", int: "spin", float: "float"}
 
@@ -58,8 +58,11 @@ class Option:
         """The allowed values in words, for error messages and the documents."""
         if self.type == "check":
             return "true, false"
-        names = (*self.choices, *(["package.module:name"] if self.takes_place else []))
-        return range_text(names, self.bounds) or ("text" if self.type == "string" else "-")
+        names = list(self.choices)
+        if self.takes_place:
+            names.append("package.module:name")
+        any_value = "text" if self.type == "string" else "-"
+        return range_text(names, self.bounds) or any_value
 
 
 def _option(
@@ -233,25 +236,28 @@ def set_option(options: EngineOptions, name: str, text: str) -> EngineOptions:
 def _check_value(field: str, value: Value) -> None:
     option = _BY_FIELD[field]
     kinds: dict[str, tuple[type, ...]] = {"spin": (int,), "float": (int, float), "check": (bool,)}
-    good = isinstance(value, kinds.get(option.type, (str,))) and isinstance(value, bool) == (
-        option.type == "check"
-    )
-    good = good and (
-        allows(value, option.choices, option.bounds) or (option.takes_place and ":" in str(value))
-    )
-    if good and isinstance(value, str):
-        # The system refuses some.
-        good = not any(unicodedata.category(letter) == "Cc" for letter in value)
-        try:
-            os.fsencode(value)
-        except (
-            UnicodeEncodeError
-        ) as error:  # With the value set, all that needs an engine would fail.
-            raise ConfigError(
-                f"{option.name}: file names here are in {error.encoding}, unlike {value!r}"
-            ) from None
-    if not good:
+    is_of_kind = isinstance(value, kinds.get(option.type, (str,)))
+    if not is_of_kind or isinstance(value, bool) != (option.type == "check"):
         raise _bad_value(option, value)
+    is_place = option.takes_place and ":" in str(value)
+    if not (is_place or allows(value, option.choices, option.bounds)):
+        raise _bad_value(option, value)
+    if isinstance(value, str):
+        _check_text(option, value)
+
+
+def _check_text(option: Option, text: str) -> None:
+    """Raise ConfigError for a text that the system refuses: with it set, all that needs an engine
+    would fail.
+    """
+    if "Cc" in map(unicodedata.category, text):
+        raise _bad_value(option, text)
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError as error:
+        raise ConfigError(
+            f"{option.name}: file names here are in {error.encoding}, unlike {text!r}"
+        ) from None
 
 
 def _bad_value(option: Option, value: Value) -> ConfigError:
@@ -265,7 +271,9 @@ def usable_cpus() -> int:
     """Processors that this process may use, of which a container's limit (`docker run --cpus`)
     leaves a part.
     """
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cpus = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        cpus = len(os.sched_getaffinity(0))
     return max(1, min([cpus, *_quotas()]))
 
 
@@ -288,8 +296,7 @@ def _quotas(
             for folder in [room / group[1:], *(room / group[1:]).parents]:
                 # No such group or limit: "max", or -1.
                 with contextlib.suppress(OSError, ValueError):
-                    quota, period = " ".join(
-                        (folder / name).read_text("ascii") for name in names
-                    ).split()
+                    texts = [(folder / name).read_text("ascii") for name in names]
+                    quota, period = " ".join(texts).split()
                     if int(quota) > 0:
                         yield int(quota) // int(period)

@@ -16,9 +16,8 @@ from engine.errors import ConfigError
 Value = TypeVar("Value", bool, int, float, str)
 
 REQUIRED: Any = MISSING  # the default of a field that has none
-_BOUNDS: dict[
-    str, tuple[str, Callable[[Any, Any], bool]]
-] = {  # none allows NaN, and the lower ones no infinity
+# In words, and as a test. None allows NaN, and the lower ones no infinity.
+_BOUNDS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {
     "least": ("at least", lambda value, bound: bound <= value < math.inf),
     "above": ("above", lambda value, bound: bound < value < math.inf),
     "most": ("at most", operator.le),
@@ -41,18 +40,17 @@ def setting(default: Value, text: str, choices: Iterable[str] = (), **metadata: 
 
 def allows(value: Any, choices: Iterable[str], bounds: Mapping[str, float]) -> bool:
     """Whether a value is one of the choices, if there are any, and within the bounds."""
-    return (not choices or value in choices) and all(
-        _BOUNDS[name][1](value, bound) for name, bound in bounds.items()
-    )
+    if choices and value not in choices:
+        return False
+    return all(_BOUNDS[name][1](value, bound) for name, bound in bounds.items())
 
 
 def range_text(choices: Iterable[str], bounds: Mapping[str, float]) -> str:
     """Return what `allows` allows, in words; "" when it is everything."""
     if bounds.keys() == {"least", "most"}:
         return f"{bounds['least']:.10g} to {bounds['most']:.10g}"
-    return ", ".join(choices) or " and ".join(
-        f"{_BOUNDS[name][0]} {bound:.10g}" for name, bound in bounds.items()
-    )
+    limits = [f"{_BOUNDS[name][0]} {bound:.10g}" for name, bound in bounds.items()]
+    return ", ".join(choices) or " and ".join(limits)
 
 
 def check_settings(settings: Any, place: str = "") -> None:

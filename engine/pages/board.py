@@ -51,17 +51,16 @@ def legal_moves(board: chess.Board) -> list[tuple[int, int, str]]:
 
     Castling can also be played by moving the king onto its rook, or beside it.
     """
-    found = [(move.from_square, move.to_square, move.uci()) for move in board.legal_moves]
-    taken = {(source, target) for source, target, _ in found}
+    moves = [(move.from_square, move.to_square, move.uci()) for move in board.legal_moves]
+    squares = {(source, target) for source, target, _ in moves}
     # UCI has the rook's square in Chess960, and else the king's.
     files = (2, 6) if board.chess960 else (0, 7)
     for move in board.generate_castling_moves():
-        other = chess.square(
-            files[board.is_kingside_castling(move)], chess.square_rank(move.from_square)
-        )
-        if (move.from_square, other) not in taken and other != move.from_square:
-            found.append((move.from_square, other, board.uci(move)))
-    return found
+        king = move.from_square
+        target = chess.square(files[board.is_kingside_castling(move)], chess.square_rank(king))
+        if (king, target) not in squares and target != king:
+            moves.append((king, target, board.uci(move)))
+    return moves
 
 
 @functools.cache
@@ -107,13 +106,13 @@ def board_svg(
 
 def describe_board(board: chess.Board) -> str:
     """Describe the position in words: `White: Ke1 Qd1 a2 b2. Black: Ke8. White to move`."""
-    pieces = sorted(
-        board.piece_map().items(), key=lambda one: (-one[1].piece_type, chess.square_name(one[0]))
-    )
     sides = []
     for color in (chess.WHITE, chess.BLACK):
-        own = ((square, piece.symbol().upper()) for square, piece in pieces if piece.color == color)
-        words = [letter.removeprefix("P") + chess.square_name(square) for square, letter in own]
+        words = []
+        for kind in reversed(chess.PIECE_TYPES):
+            letter = chess.piece_symbol(kind).upper().removeprefix("P")
+            squares = map(chess.square_name, board.pieces(kind, color))
+            words += [letter + square for square in sorted(squares)]
         sides.append(
             message(f"{chess.COLOR_NAMES[color].title()}: {{pieces}}", pieces=" ".join(words))
         )
@@ -123,13 +122,11 @@ def describe_board(board: chess.Board) -> str:
 
 def _corner(square: chess.Square, perspective: chess.Color) -> tuple[int, int]:
     """(x, y) of a square's upper left corner."""
-    file = chess.square_file(square)
-    rank = chess.square_rank(square)
-    return (
-        (SQUARE * file, SQUARE * (7 - rank))
-        if perspective
-        else (SQUARE * (7 - file), SQUARE * rank)
-    )
+    if perspective == chess.WHITE:
+        square = chess.square_mirror(square)
+    else:
+        square ^= 7
+    return SQUARE * chess.square_file(square), SQUARE * chess.square_rank(square)
 
 
 @functools.cache
