@@ -26,9 +26,8 @@ class CompileTimes(event.Listener):
 
     def __init__(self) -> None:
         self.compilations: list[Compilation] = []
-        self._begun: list[
-            float
-        ] = []  # of the compilations in progress: the callees' CPU time must not count
+        # Of the compilations in progress: the callees' CPU time must not count.
+        self._begun: list[float] = []
         self._inner: list[float] = []  # CPU seconds of what was compiled meanwhile
 
     def __enter__(self) -> CompileTimes:

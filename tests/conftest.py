@@ -35,22 +35,36 @@ settings.load_profile("aino")
 # The tests marked `quick`, as beginnings of paths below this folder: they start no process and no
 # browser, and train nothing. They are for the loop of editing and trying.
 QUICK = (
-    "gradient/", "perft/", "unit/board/", "unit/evaluation/test_material", "unit/files/",
-    "unit/native/", "unit/nn/", "unit/search/", "unit/tactics/test_mates", "unit/test_options", "protocol/test_parser",
-    "selfplay/matches/test_statistics", "selfplay/records/",
-)  # fmt: skip
-NOT_QUICK = (  # files, and tests in them, that cost most
-    "unit/native/test_compiler", "unit/native/test_jit", "unit/native/test_targets",
-    "unit/native/test_link_time", "unit/nn/test_callbacks", "unit/nn/test_notebook", "unit/nn/test_resuming",
-    "unit/search/test_finishing", "unit/search/test_forgetting", "unit/search/test_run",
-    "unit/search/test_tactical_priors",
-    "unit/search/test_interrupts", "unit/search/test_play_or_analysis", "unit/search/test_walkers",
-    "unit/search/test_stint", "unit/search/test_params.py::test_parameters", "unit/board/test_pgn.py::test_a_huge_game",
-    "unit/nn/test_loader", "unit/nn/test_onnx_file",
-    "unit/nn/test_losses.py::test_confusion_is_drawn",
-    "selfplay/records/test_store.py::test_writing", "selfplay/matches/test_statistics.py::test_error_rates",
-    "gradient/test_gradients.py::test_layer_gradients_agree_with_central_differences[Encoder [2, 3, 4]",
-)  # fmt: skip
+    "gradient/ perft/ unit/board/ unit/evaluation/test_material unit/files/ unit/native/ unit/nn/ "
+    "unit/search/ unit/tactics/test_mates unit/test_options protocol/test_parser "
+    "selfplay/matches/test_statistics selfplay/records/"
+)
+# Files, and tests in them, that cost most.
+NOT_QUICK = """
+unit/native/test_compiler
+unit/native/test_jit
+unit/native/test_targets
+unit/native/test_link_time
+unit/nn/test_callbacks
+unit/nn/test_notebook
+unit/nn/test_resuming
+unit/search/test_finishing
+unit/search/test_forgetting
+unit/search/test_run
+unit/search/test_tactical_priors
+unit/search/test_interrupts
+unit/search/test_play_or_analysis
+unit/search/test_walkers
+unit/search/test_stint
+unit/search/test_params.py::test_parameters
+unit/board/test_pgn.py::test_a_huge_game
+unit/nn/test_loader
+unit/nn/test_onnx_file
+unit/nn/test_losses.py::test_confusion_is_drawn
+selfplay/records/test_store.py::test_writing
+selfplay/matches/test_statistics.py::test_error_rates
+gradient/test_gradients.py::test_layer_gradients_agree_with_central_differences[Encoder [2, 3, 4]
+"""
 
 
 def pytest_xdist_auto_num_workers(config):
@@ -121,14 +135,12 @@ def shipped_net_is_read_once():
     a second.
     """
     load = weights.load_net
-    kept = cache(weights.load_net)
+    load_shipped = cache(load)
 
     def load_once(path=None, *heads):
-        return (
-            kept(weights.default_net_path(), *heads)
-            if weights.is_default(path)
-            else load(path, *heads)
-        )
+        if weights.is_default(path):
+            return load_shipped(weights.default_net_path(), *heads)
+        return load(path, *heads)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(weights, "load_net", load_once)
@@ -145,17 +157,15 @@ def no_open_file_is_renamed():
 
 
 def is_quick(name):
-    return name.startswith(QUICK) and not name.startswith(NOT_QUICK)
+    is_slow = name.startswith(tuple(NOT_QUICK.strip().splitlines()))
+    return name.startswith(tuple(QUICK.split())) and not is_slow
 
 
 def pytest_ignore_collect(collection_path, config):
     """Spare `-m quick` the imports of all other tests."""
-    others = config.option.markexpr == "quick" and collection_path.name.startswith("test_")
-    return (
-        True
-        if others and not is_quick(collection_path.relative_to(Path(__file__).parent).as_posix())
-        else None
-    )
+    name = collection_path.relative_to(Path(__file__).parent).as_posix()
+    is_test = config.option.markexpr == "quick" and collection_path.name.startswith("test_")
+    return True if is_test and not is_quick(name) else None
 
 
 def pytest_collection_modifyitems(items):
@@ -209,15 +219,12 @@ def listens_to_interrupts():
     """A process started in the background of a shell ignores SIGINT, and by `nohup` SIGHUP; this
     one must not.
     """
-    usual = {"SIGINT": signal.default_int_handler, "SIGHUP": signal.SIG_DFL}
-    before = {
-        name: signal.signal(getattr(signal, name), one)
-        for name, one in usual.items()
-        if hasattr(signal, name)
-    }
+    before = {signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler)}
+    if hasattr(signal, "SIGHUP"):
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
-    for name, one in before.items():
-        signal.signal(getattr(signal, name), one)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -43,13 +43,8 @@ def running(command, **how):
 
 def talking(command):
     """A program in the project's folder, whose words are written and read by the test."""
-    return running(
-        command,
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    return running(command, cwd=ROOT, **streams)
 
 
 def wait_until(happens):

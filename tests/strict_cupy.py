@@ -17,7 +17,6 @@ stricter than CuPy.
 """
 
 import contextlib
-import functools
 import inspect
 import json
 import operator
@@ -34,12 +33,12 @@ import engine.backend
 
 TABLE = json.loads(Path(__file__).with_name("cupy_table.json").read_text(encoding="utf-8"))
 # What makes an array without a launch; views are made so, too.
-UNLAUNCHED = {"zeros", "empty", "zeros_like", "empty_like"}
+UNLAUNCHED = "zeros empty zeros_like empty_like".split()
 # other results are C-contiguous
-KEEP_ORDER = {"astype", "zeros_like", "empty_like", "ones_like", "copy"}
+KEEP_ORDER = "astype zeros_like empty_like ones_like copy".split()
 WAITING = {"nonzero", "lib.stride_tricks.sliding_window_view"}
 # ufuncs whose `at` CuPy has
-AT = {"add", "subtract", "maximum", "minimum", "bitwise_and", "bitwise_or"}
+AT = "add subtract maximum minimum bitwise_and bitwise_or".split()
 
 
 class OutOfMemoryError(MemoryError):
@@ -135,11 +134,11 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         if not is_view:
             device.note("alloc")
 
-    def __array_ufunc__(self, ufunc, method, *given, out=None):
+    def __array_ufunc__(self, ufunc, method, *arguments, out=None):
         """An operator, which NumPy asks for."""
         group = "functions" if ufunc is np.matmul else "ufuncs"
         options = {} if out is None else {"out": out[0]}
-        return _call(self._device, ufunc.__name__, group, ufunc, given, options)
+        return _call(self._device, ufunc.__name__, group, ufunc, arguments, options)
 
     def __array__(self, *_, **__):
         raise TypeError("Implicit conversion to a NumPy array is not allowed. Please use `.get()`")
@@ -147,14 +146,14 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
     def __getattr__(self, name):
         if name == "T":
             return self.transpose()
-        if name in ("base", "device", "flat", "cstruct") or name not in TABLE["attributes"]:
+        if name in "base device flat cstruct".split() or name not in TABLE["attributes"]:
             if name not in TABLE["methods"]:
                 raise AttributeError(f"CuPy's arrays have no {name!r}")
             if _state.fusing and name != "astype":
                 raise TypeError(f"fusing: no method {name!r}")
             method = getattr(np.ndarray, name)
-            return lambda *given, **options: _call(
-                self._device, name, "methods", method, (self, *given), options
+            return lambda *arguments, **options: _call(
+                self._device, name, "methods", method, (self, *arguments), options
             )
         return getattr(self._values, name)
 
@@ -217,8 +216,8 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         self._device.note("upload")
         self._values[...] = arr
         if _is_pinned(self._device, arr):
-            kept = arr.copy()
-            queue.later(lambda: self._compare(arr, kept))
+            queued = arr.copy()
+            queue.later(lambda: self._compare(arr, queued))
 
     def _compare(self, now, then):
         if now.tobytes() != then.tobytes():
@@ -234,7 +233,7 @@ def _refuse_fusing(what):
 
 
 def _is_pinned(device, array):
-    return any(np.shares_memory(array, one) for one in device.pinned)
+    return any(np.shares_memory(array, pinned) for pinned in device.pinned)
 
 
 def _plain(value):
@@ -259,11 +258,9 @@ def _indices(place):
 def _arrays(value):
     if isinstance(value, ndarray):
         return [value]
-    return (
-        [array for part in value for array in _arrays(part)]
-        if isinstance(value, tuple | list)
-        else []
-    )
+    if not isinstance(value, tuple | list):
+        return []
+    return [array for part in value for array in _arrays(part)]
 
 
 def _wait(device):
@@ -284,46 +281,41 @@ def _new(device, values, name="", launches=1):
     return result
 
 
-def _check_call(name, group, given, options):
+def _check_call(name, group, count, options):
     """Refuse parameters that CuPy lacks."""
     if name not in TABLE[group]:
         raise AttributeError(f"CuPy has no {name!r}")
-    names = (
-        TABLE[group][name].split(", ") if group != "ufuncs" else ["*x", "out", "dtype", "casting"]
-    )
-    stars = [one for one in names if one.startswith("*")]
-    unknown = (
-        options.keys() - set(names) if not any(one.startswith("**") for one in stars) else set()
-    )
-    if unknown:
+    text = "*x, out, dtype, casting" if group == "ufuncs" else TABLE[group][name]
+    unknown = options.keys() - set(text.split(", "))
+    if unknown and "**" not in text:
         raise TypeError(f"CuPy: {name}() has no parameter {sorted(unknown)[0]!r}")
-    by_place = [one for one in names if one] if not stars else names[: names.index(stars[0])]
-    if given > len(by_place) and not any(len(one) > 1 for one in stars):
-        raise TypeError(f"CuPy: {name}() takes {len(by_place)} arguments by place, got {given}")
+    most = len(re.findall(r"\w+", text.partition("*")[0]))
+    if count > most and not re.search(r"\*\w", text):
+        raise TypeError(f"CuPy: {name}() takes {most} arguments by place, got {count}")
 
 
-def _call(device, name, group, function, given, options):
+def _call(device, name, group, function, arguments, options):
     """Call a NumPy function on arrays of the device, as CuPy would."""
-    _check_call(name, group, len(given) - (group == "methods"), options)
-    reads = _arrays([*given, *options.values()])
+    _check_call(name, group, len(arguments) - (group == "methods"), options)
+    reads = _arrays([*arguments, *options.values()])
     if group == "ufuncs" or name in ("where", "clip"):
-        _check_mixture(name, given)
+        _check_mixture(name, arguments)
     elif _state.fusing and name not in ("astype", "sum"):
         raise TypeError(f"fusing: no function {name!r}")
     out = options.get("out")
     if name == "matmul":
         function = _product
-    compute = functools.partial(
-        function, *_plain(given), **{key: _plain(value) for key, value in options.items()}
-    )
+    plain_options = {key: _plain(value) for key, value in options.items()}
     with np.errstate(all="ignore"):
-        result = compute()
+        result = function(*_plain(arguments), **plain_options)
     if out is not None:
         _note_call(device, name, 1)
         return out
     if name in WAITING:
         _wait(device)
-    results = [_result(device, name, np.asarray(one), given, reads) for one in _sequence(result)]
+    results = [
+        _result(device, name, np.asarray(values), arguments, reads) for values in _sequence(result)
+    ]
     return tuple(results) if isinstance(result, tuple | list) else results[0]
 
 
@@ -342,7 +334,7 @@ def _sequence(result):
     return tuple(result) if isinstance(result, tuple | list) else (result,)
 
 
-def _result(device, name, values, given, reads):
+def _result(device, name, values, arguments, reads):
     for array in reads:
         if values.size and np.may_share_memory(values, array._values):
             return ndarray(device, values, is_view=True)
@@ -350,7 +342,7 @@ def _result(device, name, values, given, reads):
     if name in ("concatenate", "stack"):
         launches = len(reads)
     elif name == "where":
-        launches += sum(not isinstance(value, ndarray) for value in given)
+        launches += sum(not isinstance(value, ndarray) for value in arguments)
     elif name == "mean" and reads[0].dtype == np.float16:
         launches = 2
     elif name == "matmul":
@@ -365,24 +357,26 @@ def _fits_product(values):
     return flags.c_contiguous or (flags.f_contiguous and values.ndim == 2)
 
 
-def _check_mixture(name, given):
+def _check_mixture(name, arguments):
     """Refuse NumPy scalars that change the dtype, which CuPy 13 and 14 do differently, and dtypes
     that CuPy lacks.
     """
-    arrays = [one for one in given if isinstance(one, ndarray)]
-    if not arrays or any(isinstance(one, list) for one in given):
+    arrays = [value for value in arguments if isinstance(value, ndarray)]
+    if not arrays or any(isinstance(value, list) for value in arguments):
         raise TypeError(f"{name}: expected arrays of the device")
-    dtype = np.result_type(*(one.dtype for one in arrays))
-    for one in given:
-        if isinstance(one, np.generic) and np.result_type(one.dtype, dtype) != dtype:
+    dtype = np.result_type(*(value.dtype for value in arrays))
+    for value in arguments:
+        if isinstance(value, np.generic) and np.result_type(value.dtype, dtype) != dtype:
             raise TypeError(
-                f"{name}: {one.dtype} scalar beside {dtype} arrays gives another dtype in each CuPy"
+                f"{name}: {value.dtype} scalar beside {dtype} arrays gives another dtype in each CuPy"
             )
-    known = [types.partition("->")[0] for types in TABLE["ufuncs"].get(name, "").split()]
-    wanted = [one.dtype for one in arrays]
-    fits = any(all(map(np.can_cast, wanted, types)) for types in known if len(types) == len(wanted))
-    if known and len(arrays) == len(given) and not fits:
-        raise TypeError(f"CuPy: {name} is not supported for {wanted}")
+    signatures = [types.partition("->")[0] for types in TABLE["ufuncs"].get(name, "").split()]
+    dtypes = [value.dtype for value in arrays]
+    fits = any(
+        all(map(np.can_cast, dtypes, types)) for types in signatures if len(types) == len(dtypes)
+    )
+    if signatures and len(arrays) == len(arguments) and not fits:
+        raise TypeError(f"CuPy: {name} is not supported for {dtypes}")
 
 
 # ---- values --------------------------------------------------------------------------------------
@@ -412,8 +406,8 @@ class _Ufunc:
         self._name = name
         self._function = getattr(np, name)
 
-    def __call__(self, *given, **options):
-        return _call(self._device, self._name, "ufuncs", self._function, given, options)
+    def __call__(self, *arguments, **options):
+        return _call(self._device, self._name, "ufuncs", self._function, arguments, options)
 
     def at(self, a, indices, b=None):
         if self._name not in AT:
@@ -438,8 +432,8 @@ class _Module(types.ModuleType):
             return _Ufunc(self._device, name)
         if full in TABLE["functions"]:
             function = getattr(self._source, name)
-            return lambda *given, **options: _call(
-                self._device, full, "functions", function, given, options
+            return lambda *arguments, **options: _call(
+                self._device, full, "functions", function, arguments, options
             )
         if full in TABLE["constants"] and not isinstance(
             getattr(self._source, name), type(np.ndarray.copy)
@@ -448,12 +442,12 @@ class _Module(types.ModuleType):
         raise AttributeError(f"CuPy has no {full!r}")
 
 
-def _asarray(device, given, dtype=None):
+def _asarray(device, arguments, dtype=None):
     """`cupy.asarray`: the same array, a cast one, or an upload."""
-    if isinstance(given, ndarray):
-        return given if dtype is None or given.dtype == dtype else given.astype(dtype)
+    if isinstance(arguments, ndarray):
+        return arguments if dtype is None or arguments.dtype == dtype else arguments.astype(dtype)
     device.note("upload")
-    return ndarray(device, np.array(given, dtype, order="C"))
+    return ndarray(device, np.array(arguments, dtype, order="C"))
 
 
 def _fuse(device):
@@ -463,19 +457,15 @@ def _fuse(device):
         if not inspect.isfunction(function) or not re.fullmatch(r"[a-z_]\w*", function.__name__):
             raise TypeError("only a function with a name can be fused")
 
-        def fused(*given):
+        def fused(*arguments):
             if _state.fusing:
-                return function(*given)
-            _plain(given)
-
-            def compute(*given):
-                _state.fusing = True
-                try:
-                    return _sequence(function(*given))
-                finally:
-                    _state.fusing = False
-
-            results = compute(*given)
+                return function(*arguments)
+            _plain(arguments)
+            _state.fusing = True
+            try:
+                results = _sequence(function(*arguments))
+            finally:
+                _state.fusing = False
             device.note("launch")
             return results if len(results) > 1 else results[0]
 
@@ -508,7 +498,7 @@ def _make(device):
         device.pinned.append(np.empty(shape, dtype))
         return device.pinned[-1]
 
-    vars(cupyx).update(empty_pinned=empty_pinned)
+    cupyx.empty_pinned = empty_pinned
     return {"cupy": cupy, "cupyx": cupyx}
 
 
@@ -517,7 +507,7 @@ def strict_cupy():
     """Put the stand-in in the place of CuPy. At the end, AssertionError tells the faults left."""
     device = Device()
     modules = _make(device)
-    kept = {name: sys.modules.get(name) for name in modules}
+    modules_before = {name: sys.modules.get(name) for name in modules}
     sys.modules.update(modules)
     engine.backend._device.cache_clear()
     try:
@@ -526,7 +516,7 @@ def strict_cupy():
         device.null.synchronize()
     finally:
         engine.backend._device.cache_clear()
-        for name, module in kept.items():
+        for name, module in modules_before.items():
             sys.modules.pop(name, None)
             if module is not None:
                 sys.modules[name] = module

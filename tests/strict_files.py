@@ -3,6 +3,7 @@
 Only Linux tells which files a process has open; elsewhere nothing is checked.
 """
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -11,13 +12,11 @@ _DESCRIPTORS = Path("/proc/self/fd")
 
 def open_files():
     """The paths of all files that this process has open."""
-    found = set()
-    for descriptor in os.listdir(_DESCRIPTORS) if _DESCRIPTORS.is_dir() else ():
-        try:
-            found.add(os.readlink(_DESCRIPTORS / descriptor))
-        except OSError:  # the one that listed them
-            continue
-    return found
+    paths = set()
+    for descriptor in _DESCRIPTORS.glob("*"):
+        with contextlib.suppress(OSError):  # of the one that listed them
+            paths.add(os.readlink(descriptor))
+    return paths
 
 
 def strict(call):
@@ -28,7 +27,7 @@ def strict(call):
         for name in names:
             place = os.path.realpath(os.path.dirname(os.fspath(name)) or ".")
             path = os.path.join(place, os.path.basename(os.fspath(name)))
-            if any(one == path or one.startswith(f"{path}{os.sep}") for one in opened):
+            if any(f"{file}{os.sep}".startswith(f"{path}{os.sep}") for file in opened):
                 words = "The process cannot access the file because it is being used"
                 raise PermissionError(13, words, str(names[0]), 32, str(names[-1]))
         call(*names, **options)

@@ -82,9 +82,9 @@ def module_names():
         for init in sorted((ROOT / package).rglob("__init__.py")):
             if re.search(r"(?m)^__all__\b", init.read_text(encoding="utf-8")):
                 parent = ".".join(init.parent.relative_to(ROOT).parts)
-                found = pkgutil.iter_modules([str(init.parent)])
+                modules = pkgutil.iter_modules([str(init.parent)])
                 yield from (
-                    f"{parent}.{module.name}" for module in found if module.name != "__main__"
+                    f"{parent}.{module.name}" for module in modules if module.name != "__main__"
                 )
 
 
@@ -122,11 +122,11 @@ def main():
         action="store_true",
         help="print the modules to name to pdoc, and write nothing",
     )
-    given = parser.parse_args()
-    if given.modules:
+    arguments = parser.parse_args()
+    if arguments.modules:
         print(*module_names(), sep="\n")
         return
-    if given.picture:
+    if arguments.picture:
         draw_picture(ROOT / "docs" / "board.svg")
         return
     OPTIONS.write_text(with_option_table(OPTIONS.read_text(encoding="utf-8")), encoding="utf-8")

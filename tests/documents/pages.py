@@ -19,8 +19,8 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 INLINE = re.compile(r"`([^`\n]+)`")
-PROGRAMS = ("aino", "aino-train", "python", "pytest", "ruff", "mypy", "pdoc", "pip")
-OPERATORS = {"|", "||", "&&", ";", "<", ">", "&"}
+PROGRAMS = "aino aino-train python pytest ruff mypy pdoc pip".split()
+OPERATORS = "| || && ; < > &".split()
 
 
 def text_of(name):
@@ -43,9 +43,9 @@ class Block:
 def blocks(page):
     """All fenced blocks of a page, in order."""
     text = text_of(page)
-    found = list(FENCE.finditer(text))
+    fences = list(FENCE.finditer(text))
     result = []
-    for match, following in itertools.zip_longest(found, found[1:]):
+    for match, following in itertools.zip_longest(fences, fences[1:]):
         prints = None
         if following and text[match.end() : following.start()].strip() == "prints":
             prints = following[2]
@@ -66,17 +66,15 @@ def links(page):
 
 def anchors(page):
     """The anchors that Markdown viewers give a page's headings."""
-    found = set()
+    names = set()
     for heading in HEADING.findall(plain_text(page)):
         words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()
-        anchor = "".join(letter for letter in words if letter.isalnum() or letter in " -_").replace(
-            " ", "-"
-        )
+        anchor = re.sub(r"[^\w -]", "", words).replace(" ", "-")
         number = 0
-        while (name := f"{anchor}-{number}" if number else anchor) in found:
+        while (name := f"{anchor}-{number}" if number else anchor) in names:
             number += 1
-        found.add(name)
-    return found
+        names.add(name)
+    return names
 
 
 def sections(page):
@@ -111,10 +109,8 @@ def inline_commands(page):
     """Commands in the running text and the tables: words between backquotes that begin with a
     program's name.
     """
-    found = []
     for text in INLINE.findall(plain_text(page)):
         words = text.replace("\\|", "|").split()
         placeholders = [word for word in words if re.search(r"\b[A-Z]{2,}\b|\.\.\.|\.$", word)]
         if words[0] in PROGRAMS and len(words) > 1 and not placeholders:
-            found.extend(commands(text))
-    return found
+            yield from commands(text)

@@ -44,7 +44,7 @@ def test_an_example_runs(name, workshop, stockfish, monkeypatch):
     places = [str(Path(sys.executable).parent), str(Path(stockfish).parent), os.environ["PATH"]]
     monkeypatch.setenv("PATH", os.pathsep.join(places))
     if name == "reviews":
-        status, said = in_a_shell(f"{sys.executable} -m uci annotate game.pgn --nodes 20")
-        assert status == 0, said
-    status, said = in_a_shell(f"{sys.executable} -m benchmarks.{name} {TINY[name]}")
-    assert status == 0, said
+        status, output = in_a_shell(f"{sys.executable} -m uci annotate game.pgn --nodes 20")
+        assert status == 0, output
+    status, output = in_a_shell(f"{sys.executable} -m benchmarks.{name} {TINY[name]}")
+    assert status == 0, output

@@ -10,19 +10,14 @@ import pytest
 from tests.documents import generate
 from tests.documents.pages import INLINE, PAGES, ROOT, blocks, plain_text, text_of
 
-SOURCES = ("engine", "examples", "selfplay", "uci", "tests", "benchmarks", "weights", ".github")
+SOURCES = "engine examples selfplay uci tests benchmarks weights .github".split()
 # The change log tells of what is gone.
 PRESENT = tuple(page for page in PAGES if page != "CHANGELOG.md")
 # Of other libraries, beside Aino's own.
-ELSEWHERE = {
-    "DataLoader",
-    "GradientTape",
-    "ModelCheckpoint",
-    "clip_grad_value_",
-    "key_padding_mask",
-    "mask_zero",
-}
-ELSEWHERE |= {"pack_padded_sequence", "state_dict"}
+ELSEWHERE = (
+    "DataLoader GradientTape ModelCheckpoint clip_grad_value_ key_padding_mask mask_zero "
+    "pack_padded_sequence state_dict"
+)
 # hides a package of Aino's; starts somebody's program
 OF_THE_READER = {"engine.py", "lichess-bot.py"}
 TOP = tuple(f"{path.name}/" for path in ROOT.iterdir() if path.is_dir())
@@ -34,7 +29,7 @@ IN_TWO_FORMS = re.compile(r"^before_")  # the report's columns: before and after
 @cache
 def known_words():
     """All words of the sources, and of the names of their files."""
-    found = set()
+    words = set()
     paths = [
         path
         for folder in SOURCES
@@ -42,13 +37,13 @@ def known_words():
         if "__pycache__" not in path.parts
     ]
     for path in [*paths, ROOT / "pyproject.toml"]:
-        found.update(WORD.findall(path.name))
+        words.update(WORD.findall(path.name))
         if (
             path.suffix in {".py", ".toml", ".yml", ".js", ".j2", ".css", ".txt"}
             and path.name != "test_names.py"
         ):
-            found.update(WORD.findall(path.read_text(encoding="utf-8")))
-    return frozenset(found)
+            words.update(WORD.findall(path.read_text(encoding="utf-8")))
+    return frozenset(words)
 
 
 def mentions(page):
@@ -101,14 +96,14 @@ def test_buttons_that_the_page_of_the_board_names_exist():
 @pytest.mark.parametrize("page", PRESENT)
 def test_every_name_that_a_page_mentions_exists(page):
     """A name of Aino's has an underscore or a capital inside: `e4`, `Q` and `bestmove` are none."""
-    known = known_words() | ELSEWHERE
-    known |= {word for block in blocks(page) for word in WORD.findall(block.text)}
+    words = known_words().union(ELSEWHERE.split())
+    words |= {word for block in blocks(page) for word in WORD.findall(block.text)}
     missing = []
     for text in mentions(page):
         is_name = NAME.fullmatch(text) and (
             "_" in text.strip("_") or re.search(r"[a-z][A-Z]", text)
         )
-        if is_name and not {IN_TWO_FORMS.sub("", word) for word in WORD.findall(text)} <= known:
+        if is_name and not {IN_TWO_FORMS.sub("", word) for word in WORD.findall(text)} <= words:
             missing.append(text)
     assert not missing
 

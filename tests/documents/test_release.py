@@ -20,11 +20,11 @@ def test_links_of_a_released_front_page_hold_away_from_the_repository(tmp_path):
     for name in ("README.md", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
     ADDRESSES["main"]("https://github.com/one/aino", "v9", tmp_path)
-    found = LINK.findall((tmp_path / "README.md").read_text(encoding="utf-8"))
-    assert len(found) == len(LINK.findall(text_of("README.md"))) > 10
-    assert not [target for target in found if not target.startswith("https://")]
-    assert "https://raw.githubusercontent.com/one/aino/v9/docs/board.svg?sanitize=true" in found
-    assert "https://github.com/one/aino/blob/v9/docs/results.md#strength" in found
+    targets = LINK.findall((tmp_path / "README.md").read_text(encoding="utf-8"))
+    assert len(targets) == len(LINK.findall(text_of("README.md"))) > 10
+    assert not [target for target in targets if not target.startswith("https://")]
+    assert "https://raw.githubusercontent.com/one/aino/v9/docs/board.svg?sanitize=true" in targets
+    assert "https://github.com/one/aino/blob/v9/docs/results.md#strength" in targets
     project = tomllib.loads((tmp_path / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert project["urls"]["Changelog"] == "https://github.com/one/aino/blob/v9/CHANGELOG.md"
 
@@ -73,7 +73,9 @@ def test_intel_macs_get_a_numba_with_wheels(machine):
         "python_version": "3.13",
     }
     needs = map(Requirement, tomllib.loads(text_of("pyproject.toml"))["project"]["dependencies"])
-    (numba,) = (one for one in needs if one.name == "numba" and one.marker.evaluate(environment))
+    (numba,) = (
+        need for need in needs if need.name == "numba" and need.marker.evaluate(environment)
+    )
     assert numba.specifier.contains("0.62.1")
     assert numba.specifier.contains("0.68.1") == (machine != ("darwin", "x86_64"))
     assert not numba.specifier.contains("0.69"), "try it, and then allow it"

@@ -39,8 +39,10 @@ def test_links_lead_to_headings_that_exist(page):
         assert path.exists(), f"{page}: {target} leads nowhere"
         assert ROOT in path.resolve().parents, f"{page}: {target} leads out of the project"
         if anchor:
-            other = path.resolve().relative_to(ROOT).as_posix()
-            assert anchor in anchors(other), f"{page}: {other} has no heading {anchor!r}"
+            linked_page = path.resolve().relative_to(ROOT).as_posix()
+            assert anchor in anchors(linked_page), (
+                f"{page}: {linked_page} has no heading {anchor!r}"
+            )
 
 
 def test_every_page_can_be_reached_from_the_front_page():
@@ -52,13 +54,15 @@ def test_every_page_can_be_reached_from_the_front_page():
         for target in links(page):
             name = target.partition("#")[0]
             if name.endswith(".md") and not OUTSIDE.match(target):
-                other = Path((ROOT / page).parent / name).resolve().relative_to(ROOT).as_posix()
-                if other not in reached:
-                    coming.append(other)
+                linked_page = (
+                    Path((ROOT / page).parent / name).resolve().relative_to(ROOT).as_posix()
+                )
+                if linked_page not in reached:
+                    coming.append(linked_page)
     assert reached == set(PAGES)
 
 
-LANGUAGES = {"python", "sh", "text", "toml", "yaml", "bat"}
+LANGUAGES = set("python sh text toml yaml bat".split())
 # Runs blocks one after the other, each in names of its own.
 RUNNER = """
 import contextlib, io, json, sys
@@ -84,9 +88,9 @@ def test_every_block_has_a_language_that_is_tested(page):
 @pytest.mark.parametrize("page", WITH_PYTHON)
 def test_python_prints_what_the_page_says(page, tmp_path):
     code = [
-        (f"{page}:{one.line}", one.text, one.prints or "")
-        for one in blocks(page)
-        if one.language == "python"
+        (f"{page}:{block.line}", block.text, block.prints or "")
+        for block in blocks(page)
+        if block.language == "python"
     ]
     done = subprocess.run(
         [sys.executable, "-c", RUNNER],
@@ -108,13 +112,13 @@ def check_words(words, monkeypatch):
         monkeypatch.setattr(subcommand(program, name), "run", lambda arguments: 0)
         assert exit_status(ENTRIES[program], rest) == 0, f"{' '.join(words)}: not understood"
     elif program == "python" and rest[0] == "-m":
-        found = importlib.util.find_spec(rest[1])
-        assert found is not None, f"no module {rest[1]}"
+        module = importlib.util.find_spec(rest[1])
+        assert module is not None, f"no module {rest[1]}"
         if rest[1].startswith(("uci.", "selfplay.", "tests.", "benchmarks.")):
-            if found.submodule_search_locations is not None:
-                found = importlib.util.find_spec(f"{rest[1]}.__main__")
-            assert found is not None, f"{rest[1]} cannot be run"
-            check_flags(Path(str(found.origin)), rest[2:])
+            if module.submodule_search_locations is not None:
+                module = importlib.util.find_spec(f"{rest[1]}.__main__")
+            assert module is not None, f"{rest[1]} cannot be run"
+            check_flags(Path(str(module.origin)), rest[2:])
 
 
 def exit_status(program, words):
@@ -135,8 +139,8 @@ def check_flags(source, words):
     positions, share.
     """
     shared = ("benchmarks/measuring.py", "uci/common/reading.py")
-    known = set().union(*(flags_in(path) for path in (source, *map(ROOT.joinpath, shared))))
-    missing = {word for word in words if word.startswith("--")} - known
+    flags = set().union(*(flags_in(path) for path in (source, *map(ROOT.joinpath, shared))))
+    missing = {word for word in words if word.startswith("--")} - flags
     assert not missing, f"{source}: no {sorted(missing)}"
 
 

@@ -59,8 +59,8 @@ def run(folder, command):
         "XDG_DATA_HOME": str(folder / "data"),
         "BROWSER": "true",
     }
-    status, said = in_a_shell(command, BEGINNING_S, cwd=folder, env={**os.environ, **environment})
-    assert status in (0, None), f"{command}\n{said[-4000:]}"
+    status, output = in_a_shell(command, BEGINNING_S, cwd=folder, env={**os.environ, **environment})
+    assert status in (0, None), f"{command}\n{output[-4000:]}"
 
 
 def in_a_shell(command, seconds=COMMAND_S, **place):
@@ -79,8 +79,8 @@ def in_a_shell(command, seconds=COMMAND_S, **place):
     )
     for end in (signal.SIGINT, signal.SIGKILL):
         try:
-            said, _ = process.communicate(timeout=seconds)
-            return process.returncode if end == signal.SIGINT else None, said
+            output, _ = process.communicate(timeout=seconds)
+            return process.returncode if end == signal.SIGINT else None, output
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, end)
     return None, process.communicate()[0]
@@ -103,7 +103,7 @@ def new_workshop(folder):
     position = MATE_IN_ONE.rsplit(" ", 2)[0]
     (folder / "suites" / "wac.epd").write_text(f'{position} bm Rd8#; id "one";\n')
     (folder / "noob_3moves.epd").write_text(f'{chess.STARTING_FEN.rsplit(" ", 2)[0]} id "one";\n')
-    for net in ("new.dit", "first.dit", "seventh.dit", "candidate.dit", "eighth.dit"):
+    for net in "new.dit first.dit seventh.dit candidate.dit eighth.dit".split():
         shutil.copy(default_net_path(), folder / net)
     for name in ("tiny", "small"):
         (folder / f"{name}.py").write_text(custom_network(name.capitalize()), encoding="utf-8")

@@ -9,7 +9,7 @@ import tokenize
 from tests.new_process import ROOT
 from tests.unit.test_imports import MODULES, syntax_tree
 
-FOLDERS = ("engine", "selfplay", "uci", "benchmarks", "tests", ".ci")
+FOLDERS = "engine selfplay uci benchmarks tests .ci".split()
 DOUBLE = re.compile(r"(?<!`)`{2}(?!`)")
 FOR_TOOLS = re.compile(r"# ?(noqa|fmt:|type:|mypy:|ruff:|!|-{4})")
 
@@ -17,14 +17,14 @@ FOR_TOOLS = re.compile(r"# ?(noqa|fmt:|type:|mypy:|ruff:|!|-{4})")
 def comments(path):
     """The comments that stand on lines of their own, each with its first line's number."""
     with tokenize.open(path) as stream:
-        found = [
+        lines = [
             (token.start[0], token.string)
             for token in tokenize.generate_tokens(stream.readline)
             if token.type == tokenize.COMMENT and token.line.lstrip().startswith("#")
         ]
     begun = []
     last = -1
-    for number, text in (one for one in found if not FOR_TOOLS.match(one[1])):
+    for number, text in (line for line in lines if not FOR_TOOLS.match(line[1])):
         first, above = begun.pop() if number == last + 1 else (number, "")
         begun.append((first, f"{above} {text.lstrip('# ').rstrip()}".lstrip()))
         last = number
@@ -43,9 +43,9 @@ def sources(*apart):
 
 
 def test_comments_on_their_own_lines_are_sentences():
-    found = [(place, *comment) for place, path in sources("tests/") for comment in comments(path)]
-    assert len(found) > 100
-    assert not [(place, number, text) for place, number, text in found if not is_sentence(text)]
+    placed = [(place, *comment) for place, path in sources("tests/") for comment in comments(path)]
+    assert len(placed) > 100
+    assert not [(place, number, text) for place, number, text in placed if not is_sentence(text)]
 
 
 def test_names_stand_in_single_backquotes():
@@ -58,7 +58,7 @@ def test_names_stand_in_single_backquotes():
 # Their decorators and instructions are typed by Numba and LLVM.
 TYPED_BY_NUMBA = {
     f"engine.native.{name}"
-    for name in ("bits", "elementary", "integer_lanes", "jit", "lanes", "atomics", "prefetch")
+    for name in "bits elementary integer_lanes jit lanes atomics prefetch".split()
 }
 
 

@@ -177,7 +177,7 @@ def test_hash_holds_the_table_beside_the_tree(evaluator):
 
 
 @pytest.mark.parametrize(
-    ("changes", "kept"),
+    ("changes", "is_kept"),
     [
         ({"multi_pv": 3, "show_wdl": True, "log_file": "talk.txt", "move_overhead_ms": 100}, True),
         ({"seed": 5, "own_book": True}, True),
@@ -186,14 +186,14 @@ def test_hash_holds_the_table_beside_the_tree(evaluator):
         ({"analyse_mode": True}, False),  # without contempt
     ],
 )
-def test_options_keep_the_tree_that_they_do_not_touch(changes, kept):
+def test_options_keep_the_tree_that_they_do_not_touch(changes, is_kept):
     evaluator = Counting()
     with Engine(EngineOptions(hash_mib=8, contempt=50), evaluator) as player:
         search_nodes(player, 300)
-        asked = evaluator.asked
+        asked_before = evaluator.asked
         player.set_options(replace(player.options, **changes))
         search_nodes(player, 300)
-    assert (evaluator.asked == asked) == kept
+    assert (evaluator.asked == asked_before) == is_kept
 
 
 def test_options_without_room_for_their_tree_change_nothing(monkeypatch):
@@ -232,9 +232,9 @@ def test_what_a_change_of_options_replaces_is_given_back():
                 player.set_options(
                     first if number % 2 else replace(first, **kinds[number // 2 % len(kinds)])
                 )
-                kept = player._search, player._runner, player.evaluator
-                replaced += [weakref.ref(part) for part in parts if part not in kept]
-                del parts, kept
+                current = player._search, player._runner, player.evaluator
+                replaced += [weakref.ref(part) for part in parts if part not in current]
+                del parts, current
             assert len(replaced) > 200
             assert [part() for part in replaced if part() is not None] == []
     finally:
@@ -298,8 +298,8 @@ def test_a_result_is_shown_as_a_board_and_taken_out_as_rows_and_json():
     result = search(MATE_IN_ONE, 200)
     page = result._repr_html_()
     assert page.startswith("<svg")
-    for told in ('class="arrow"', "<td>#1</td>", "1. Rd8#"):
-        assert told in page
+    for shown in ('class="arrow"', "<td>#1</td>", "1. Rd8#"):
+        assert shown in page
     first, *_ = rows = result.rows()
     assert {row["move"] for row in rows} == {move.uci() for move in MATE_IN_ONE.legal_moves}
     assert (first["move"], first["visits"]) == ("d1d8", result.children[0].visits)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.new_process import ROOT, output_of
 
-PACKAGES = ("engine", "selfplay", "uci", "weights")
+PACKAGES = "engine selfplay uci weights".split()
 
 # A part of the house -> the parts it may import besides itself. `engine` is the package's own,
 # lazy, __init__.
@@ -30,16 +30,12 @@ TRAINING = RECORDS | {"selfplay.data"}
 MATCHES = RECORDS | {"selfplay.games"}
 RUN = TRAINING | MATCHES | {"selfplay.training", "selfplay.families", "selfplay.matches"}
 REPORT = RUN | {"selfplay.run"}
-FOR_PEOPLE = ENGINE | {
-    "uci",
-    "uci.catalogues",
-    "uci.help_language",
-    "uci.language",
-    "uci.loading",
-    "uci.pages",
-    "uci.common",
-    "uci.openings",
-}
+FOR_PEOPLE = ENGINE | set(
+    (
+        "uci uci.catalogues uci.help_language uci.language uci.loading uci.pages uci.common "
+        "uci.openings"
+    ).split()
+)
 MAY_IMPORT = {
     **dict.fromkeys(SELFPLAY_TOOLS, ENGINE),
     "selfplay.threads": ENGINE | {"selfplay.interrupt"},
@@ -168,8 +164,10 @@ def part_of(name):
 def test_modules_import_only_what_lies_below_them():
     for name in MODULES:
         allowed = {part_of(name), *MAY_IMPORT[part_of(name)]}
-        inside = [other for other in imported_names(name) if other.split(".")[0] in PACKAGES]
-        wrong = [other for other in inside if part_of(other) not in allowed]
+        inside = [
+            imported for imported in imported_names(name) if imported.split(".")[0] in PACKAGES
+        ]
+        wrong = [imported for imported in inside if part_of(imported) not in allowed]
         assert not wrong, f"{name} must not import {wrong}"
 
 
@@ -183,8 +181,10 @@ def test_networks_import_only_what_lies_on_lower_floors():
         home = ".".join(name.split(".")[:3])
         if part_of(name) != "engine.network" or name == "engine.network":
             continue
-        others = {".".join(other.split(".")[:3]) for other in imported_names(name)} & floors.keys()
-        wrong = {other for other in others - {home} if floors[other] >= floors[home]}
+        rooms = {
+            ".".join(imported.split(".")[:3]) for imported in imported_names(name)
+        } & floors.keys()
+        wrong = {imported for imported in rooms - {home} if floors[imported] >= floors[home]}
         assert not wrong, f"{name} must not import {wrong}"
 
 
@@ -193,7 +193,7 @@ def test_few_modules_alone_import(library):
     importers = {
         name
         for name in MODULES
-        if any(f"{other}.".startswith(f"{library}.") for other in imported_names(name))
+        if any(f"{imported}.".startswith(f"{library}.") for imported in imported_names(name))
     }
     assert importers <= ONLY_IMPORTERS[library]
 
@@ -208,12 +208,12 @@ def test_learning_library_knows_no_chess():
 
 def test_every_imported_distribution_is_declared():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = [
+    requirements = [
         *project["dependencies"],
         *itertools.chain(*project["optional-dependencies"].values()),
     ]
-    declared = {re.split(r"[\[<>=!~; ]", text)[0].lower() for text in wanted}
-    imported = {other.split(".")[0] for name in MODULES for other in imported_names(name)}
+    declared = {re.split(r"[\[<>=!~; ]", text)[0].lower() for text in requirements}
+    imported = {target.split(".")[0] for name in MODULES for target in imported_names(name)}
     outside = imported - sys.stdlib_module_names - set(PACKAGES) - {"__future__", ""}
     assert {DISTRIBUTIONS.get(name, name) for name in outside} <= declared
 
@@ -231,10 +231,10 @@ def test_base_names_are_unique_inside_a_package(package):
     homes = {}
     for name in MODULES:
         home, _, base = name.rpartition(".")
-        is_package = any(other.startswith(name + ".") for other in MODULES)
+        is_package = any(module.startswith(name + ".") for module in MODULES)
         if home.split(".")[0] == package and not is_package:
             homes.setdefault(base, []).append(home)
-    assert not {base: found for base, found in homes.items() if len(found) > 1}
+    assert not {base: places for base, places in homes.items() if len(places) > 1}
 
 
 def test_no_module_imports_itself_by_a_detour():
@@ -259,7 +259,7 @@ def test_the_web_board_is_a_tower_of_seven_floors():
     rooms = {name for name in MODULES if name.startswith("uci.web.")}
 
     def height(name):
-        below = {_module_of(other) for other in imported_names(name)} & rooms
+        below = {_module_of(imported) for imported in imported_names(name)} & rooms
         return 1 + max(map(height, below), default=0)
 
     assert max(map(height, rooms)) <= 7

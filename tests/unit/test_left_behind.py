@@ -32,16 +32,16 @@ def test_a_process_that_a_test_left_behind_is_named(tmp_path):
     environment = {**os.environ, "AINO_CI_MARK": str(tmp_path)}
     command = [sys.executable, "-c", "input()", "pretended"]
     with running(command, env=environment, stdin=subprocess.PIPE) as process:
-        found = looked(str(tmp_path))
+        check = looked(str(tmp_path))
         process.stdin.close()
-    assert found.returncode == 1
-    assert f"left behind: {process.pid}" in found.stderr
-    assert "pretended" in found.stderr
+    assert check.returncode == 1
+    assert f"left behind: {process.pid}" in check.stderr
+    assert "pretended" in check.stderr
 
 
 def test_processes_of_others_are_not_left_behind(tmp_path):
-    found = looked(str(tmp_path))
-    assert (found.returncode, found.stderr) == (0, "")
+    check = looked(str(tmp_path))
+    assert (check.returncode, check.stderr) == (0, "")
 
 
 def test_processes_of_tests_end_with_their_block():

@@ -58,6 +58,12 @@ def counted(calls):
         threading.setprofile(before[1])
 
 
+def assert_few(calls, file_seen, most_files, most_calls):
+    assert calls[file_seen] > 5
+    assert len(calls) <= most_files, dict(calls)
+    assert calls.total() <= most_calls, calls
+
+
 def test_one_go_leads_through_few_files():
     """There were 37 and 696 calls: once per root move one crossed report, root, convert and result."""
     searches = []
@@ -73,9 +79,7 @@ def test_one_go_leads_through_few_files():
     session._close()
     # The first ones are cold; on a busy machine a search looks at the clock more often.
     calls = min(searches, key=Counter.total)
-    assert calls["/engine/search/report.py"] > 5, "the search was seen"
-    assert len(calls) <= MOST_FILES, dict(calls)
-    assert calls.total() <= MOST_CALLS, calls
+    assert_few(calls, "/engine/search/report.py", MOST_FILES, MOST_CALLS)
 
 
 def test_one_move_on_the_web_board_leads_through_few_files(tmp_path):
@@ -83,30 +87,28 @@ def test_one_move_on_the_web_board_leads_through_few_files(tmp_path):
     moves = []
 
     async def play(folder):
-        told = asyncio.Queue()
+        messages = asyncio.Queue()
         engine = EngineService(lambda: Engine(EngineOptions(hash_mib=16, threads=1)))
         setup = Setup(levels=dict.fromkeys(chess.COLORS, NodesLevel(100)))
         services = Services(engine, lambda: None, folder, folder / "games.pgn")
-        board = Dispatcher(services, setup, told.put_nowait)
+        board = Dispatcher(services, setup, messages.put_nowait)
         await engine.prepare()
         board.session.board_game.load(False)
         board.arrive()
-        for uci in ("e2e4", "g1f3", "f1c4", "d2d3", "b1c3", "h2h3", "a2a3"):
-            while not told.empty():
-                told.get_nowait()
+        for uci in "e2e4 g1f3 f1c4 d2d3 b1c3 h2h3 a2a3".split():
+            while not messages.empty():
+                messages.get_nowait()
             moves.append(Counter())
             with counted(moves[-1]):
                 board.receive(json.dumps({"do": "move", "uci": uci}))
-                while (state := await told.get())["do"] != "state" or state["thinking"]:
+                while (state := await messages.get())["do"] != "state" or state["thinking"]:
                     pass
         board.session.close()
         await engine.close()
 
     asyncio.run(play(tmp_path))
     calls = min(moves, key=Counter.total)
-    assert calls["/engine/search/report.py"] > 5, "the search was seen"
-    assert len(calls) <= MOST_WEB_FILES, dict(calls)
-    assert calls.total() <= MOST_WEB_CALLS, calls
+    assert_few(calls, "/engine/search/report.py", MOST_WEB_FILES, MOST_WEB_CALLS)
 
 
 @pytest.mark.parametrize("net", MOST_GENERATION_CALLS)
@@ -136,6 +138,4 @@ def test_a_pretraining_on_200_games_walks_less_than_a_hundred_calls_a_game(tmp_p
         calls = Counter()
         with counted(calls):
             aino_train(line, f"--run {tmp_path}/{number} --out {tmp_path}/net.dit")
-    assert calls["/selfplay/data/pgn.py"] > 200, "the games were seen"
-    assert len(calls) <= MOST_PRETRAINING_FILES, dict(calls)
-    assert calls.total() <= MOST_PRETRAINING_CALLS, calls
+    assert_few(calls, "/selfplay/data/pgn.py", MOST_PRETRAINING_FILES, MOST_PRETRAINING_CALLS)
