@@ -343,12 +343,12 @@ def test_choosing_an_evaluator_compiles_nothing(tmp_path):
     """It did so on the thread that reads commands, which then heard no `stop` for seconds."""
     program = (
         "from engine import Engine, EngineOptions\n"
-        "from tests.compile_events import CompileTimes\n"
+        "from tests.compile_events import CompileLog\n"
         "from engine.options import EVALUATORS\n"
-        "with CompileTimes() as times, Engine(EngineOptions(hash_mib=2, backend='numpy')) as engine:\n"
+        "with CompileLog() as log, Engine(EngineOptions(hash_mib=2, backend='numpy')) as engine:\n"
         "    for name in EVALUATORS:\n"
         "        engine.set_options(EngineOptions(hash_mib=2, backend='numpy', evaluator=name))\n"
-        "print([one.name for one in times.compilations])\n"
+        "print([one.name for one in log.compilations])\n"
     )
     assert output_of(program, AINO_CACHE_DIR=str(tmp_path)) == "[]\n"
 
@@ -382,7 +382,7 @@ RARE = """
 import chess
 
 from engine import Engine, EngineOptions, Limits
-from tests.compile_events import CompileTimes
+from tests.compile_events import CompileLog
 
 fens = [
     "k7/8/1K6/8/8/8/8/7R w - - 0 1",
@@ -392,7 +392,7 @@ fens = [
     "5rk1/1ppb3p/p1pb4/6q1/3P1p1r/2P1R2P/PP1BQ1P1/5RKN w - - 0 1",
     "8/8/8/4k3/8/8/4P3/4K3 w - - 99 80",
 ]
-with CompileTimes() as times, Engine(EngineOptions(hash_mib=2, multi_pv=3)) as engine:
+with CompileLog() as log, Engine(EngineOptions(hash_mib=2, multi_pv=3)) as engine:
     engine.warm_up()
     for fen in fens:
         engine.new_game()
@@ -403,20 +403,20 @@ with CompileTimes() as times, Engine(EngineOptions(hash_mib=2, multi_pv=3)) as e
         engine.set_position(board)
         moves = tuple(board.legal_moves)[:5]
         board.push(engine.search(Limits(nodes=1_000, searchmoves=moves)).best_move)
-print(len(times.compilations), *(one.name for one in times.compilations))
+print(len(log.compilations), *(one.name for one in log.compilations))
 """
 
 
 FIRST_START = """
 import json
-from tests.compile_events import CompileTimes
+from tests.compile_events import CompileLog
 
-with CompileTimes() as times:
+with CompileLog() as log:
     from engine.options import EngineOptions
     from engine.player import Engine
     with Engine(EngineOptions()) as engine:
         engine.warm_up()
-print(json.dumps(times.compilations))
+print(json.dumps(log.compilations))
 """
 
 

@@ -63,24 +63,19 @@ def test_the_time_left_is_the_callers_where_it_knows_it(logged):
     assert logged((0, 0.0), (60, 0.1), left_s=25.0) == ["10%, 0:00:25 left"]
 
 
-@pytest.fixture
-def terminal(monkeypatch):
-    """Makes a terminal of a width, and returns what is written there."""
-
-    def make(width):
-        stream = io.StringIO()
-        console = Console(file=stream, force_terminal=True, width=width)
-        monkeypatch.setattr(live_lines, "_console", console)
-        return stream
-
-    return make
+def set_terminal(monkeypatch, width):
+    """Write to a terminal of a width; returns what is written there."""
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=width)
+    monkeypatch.setattr(live_lines, "_console", console)
+    return stream
 
 
 @pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize("width", [60, 80, 120])
-def test_a_bar_keeps_its_times_and_cuts_its_text(terminal, width):
+def test_a_bar_keeps_its_times_and_cuts_its_text(monkeypatch, width):
     """At 120 columns the bar and the time were cut."""
-    stream = terminal(width)
+    stream = set_terminal(monkeypatch, width)
     with live_line("generation 12: training") as line:
         line.update(0.5, "step 12/34, policy 1.234 value 0.987, " * 4, left_s=3600)
         line._progress.refresh()
@@ -89,8 +84,8 @@ def test_a_bar_keeps_its_times_and_cuts_its_text(terminal, width):
         assert words in shown
 
 
-def test_a_bar_says_why_nothing_is_done_yet(terminal):
-    terminal(120)
+def test_a_bar_says_why_nothing_is_done_yet(monkeypatch):
+    set_terminal(monkeypatch, 120)
     with live_line("games", compiles="compiling") as line:
         (task,) = line._progress.tasks
         line.note_compiled(1)

@@ -13,19 +13,29 @@ from engine.board.fen import parse_fen
 from engine.board.layout import MAX_MOVES
 from engine.board.movegen import generate
 from engine.errors import FenError
+from tests.boards import table
 
 ODD_FENS = [
-    "R6R/3Q4/1Q4Q1/4Q3/2Q4Q/Q4Q2/pp1Q4/kBNN1KB1 w - - 0 1",  # 218 legal moves
-    "8/8/8/8/k2Pp2Q/8/8/3K4 b - d3 0 1",  # en passant pinned along the rank
-    "8/2p5/3p4/KP5r/1R3p1k/8/4P1P1/8 w - - 0 1",
-    "r3k2r/8/8/8/8/8/6p1/R3K2R b KQkq - 0 1",  # promotion captures a castling rook
-    "4k3/8/8/2pP4/8/8/8/4K2b w - c6 0 1",  # en passant pinned along the diagonal
-    "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1",
-    "8/P1k5/K7/8/8/8/8/8 w - - 0 1",
-    "3R4/8/q4k2/2B5/1NK5/3b4/8/8 w - - 0 1",  # an impossible double check along one line
-    "1b1k4/8/8/1rPpK3/8/8/8/8 w - d6 0 1",  # check and en passant pin at once
-    # en passant does not answer the check
-    "rnbqk1nr/bb3p1p/1q2r3/2pPp3/3P4/7P/1PP1NpPP/R1BQKBNR w KQkq c6 0 1",
+    fen
+    for (fen,) in table("""
+# 218 legal moves.
+R6R/3Q4/1Q4Q1/4Q3/2Q4Q/Q4Q2/pp1Q4/kBNN1KB1 w - - 0 1
+# En passant is pinned along the rank.
+8/8/8/8/k2Pp2Q/8/8/3K4 b - d3 0 1
+8/2p5/3p4/KP5r/1R3p1k/8/4P1P1/8 w - - 0 1
+# A promotion captures a castling rook.
+r3k2r/8/8/8/8/8/6p1/R3K2R b KQkq - 0 1
+# En passant is pinned along the diagonal.
+4k3/8/8/2pP4/8/8/8/4K2b w - c6 0 1
+r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1
+8/P1k5/K7/8/8/8/8/8 w - - 0 1
+# An impossible double check along one line.
+3R4/8/q4k2/2B5/1NK5/3b4/8/8 w - - 0 1
+# Check and a pin of en passant at once.
+1b1k4/8/8/1rPpK3/8/8/8/8 w - d6 0 1
+# En passant does not answer the check.
+rnbqk1nr/bb3p1p/1q2r3/2pPp3/3P4/7P/1PP1NpPP/R1BQKBNR w KQkq c6 0 1
+""")
 ]
 
 

@@ -63,9 +63,9 @@ def long_san(board, move):
     if board.is_castling(move):
         return board.san(move)
     text = board.uci(move)
-    piece = board.piece_type_at(move.from_square)
-    letter = "" if piece == chess.PAWN else chess.piece_symbol(piece or chess.PAWN).upper()
-    return letter + text[:2] + ("x" if board.is_capture(move) else "-") + text[2:].upper().lower()
+    letter = chess.piece_symbol(board.piece_type_at(move.from_square)).upper().removeprefix("P")
+    sign = "x" if board.is_capture(move) else "-"
+    return f"{letter}{text[:2]}{sign}{text[2:]}"
 
 
 def numbered(words, number="{n}. ", black=""):
@@ -174,10 +174,10 @@ WORDS = {
     "variations": around("{0} ( {0} {{why not? )}} ({0}) 1-0 )"),
     **{name: in_letters(letters) for name, letters in LETTERS.items()},
 }
-PLAIN = {
-    "zeros", "no captures", "no checks", "double plus", "promotion without sign", "small promotion", "marks",
-    "numbers for marks", "clocks", "comments with everything", "variations",
-}  # fmt: skip
+PLAIN = (
+    "zeros, no captures, no checks, double plus, promotion without sign, small promotion, marks, "
+    "numbers for marks, clocks, comments with everything, variations"
+).split(", ")
 # Changes of the text of a game.
 TEXTS = {
     "one line": with_text(),
@@ -227,7 +227,7 @@ WRAPPED = {
         re.sub("^", "> ", whole(wrapped(numbered(words))), flags=re.M) + "\n"
     ),
 }
-PLAIN_TEXTS = {
-    "one line", "wrapped", "glued numbers", "black numbers", "numbers without a dot",
-    "no numbers", "escape lines", "no result",
-}  # fmt: skip
+PLAIN_TEXTS = (
+    "one line, wrapped, glued numbers, black numbers, numbers without a dot, no numbers, escape lines, "
+    "no result"
+).split(", ")

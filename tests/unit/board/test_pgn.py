@@ -493,7 +493,7 @@ def test_games_in_every_form_are_the_same_games(name):
         assert [line.moves.tolist() for line in lines] == [codes(moves)] * 2
         assert {line.fault for line in lines} == {""}
         assert {line.result or line.tag_result for line in lines} == {"1-0"}
-        if name in pgn_forms.PLAIN | pgn_forms.PLAIN_TEXTS:
+        if name in pgn_forms.PLAIN + pgn_forms.PLAIN_TEXTS:
             stream = io.StringIO(text)
             for game in games:
                 assert without_spaces(chess.pgn.read_game(stream)) == without_spaces(game.game)

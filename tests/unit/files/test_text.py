@@ -87,18 +87,25 @@ def test_letters_of_every_encoding_survive(data, text):
         assert all(piece.endswith(b"\n") for piece in pieces[:-1])
 
 
-@pytest.mark.parametrize(
-    ("text", "kind"),
-    [
-        ("\ufeff\n% x\nDear reader,\n[pgn][Event \"x\"]\n", GAMES), ("1.e4 e5\n", GAMES), ("e4 e5 Nf3\n", ""),
-        ("# a\n4k3/8/8/8/8/8/8/4K3 w - - bm Kd2;\n", POSITIONS), ("```\n4k3/8/8/8/8/8/8/4K3 w - -\n```", POSITIONS),
-        ("\n\n4k3/8/8/8/8/8/8/4K3", POSITIONS), ("[FEN \"4k3/8/8/8/8/8/8/4K3 w - -\"]", GAMES), ("startpos", POSITIONS),
-        ("FEN: 4k3/8/8/8/8/8/8/4K3 w", POSITIONS), ("https://x.org/a/4k3/8/8/8/8/8/8/4K3_w_-", POSITIONS),
-        ("PuzzleId,FEN,Moves,Rating\n", PUZZLES), ("x,4k3/8/8/8/8/8/8/4K3 w - - 0 1,e1e2 e8e7,", PUZZLES),
-        ('{"games":[{"pgn":"1. e4"}]}', JSON), ('{"Quoted" first} 1. e4', ""), ("1. Introduction\n", ""),
-        ("F;\x18\x16\x03\x01\0e\0\x01\n", BINARY), ("\x01\x02\n1. e4 e5 *\x02\x03\x04\x05\n", GAMES),
+TELLING = {
+    GAMES: [
+        '\ufeff\n% x\nDear reader,\n[pgn][Event "x"]\n', "1.e4 e5\n", '[FEN "4k3/8/8/8/8/8/8/4K3 w - -"]',
+        "\x01\x02\n1. e4 e5 *\x02\x03\x04\x05\n",
     ],
-)  # fmt: skip
+    POSITIONS: [
+        "# a\n4k3/8/8/8/8/8/8/4K3 w - - bm Kd2;\n", "```\n4k3/8/8/8/8/8/8/4K3 w - -\n```", "\n\n4k3/8/8/8/8/8/8/4K3",
+        "startpos", "FEN: 4k3/8/8/8/8/8/8/4K3 w", "https://x.org/a/4k3/8/8/8/8/8/8/4K3_w_-",
+    ],
+    PUZZLES: ["PuzzleId,FEN,Moves,Rating\n", "x,4k3/8/8/8/8/8/8/4K3 w - - 0 1,e1e2 e8e7,"],
+    JSON: ['{"games":[{"pgn":"1. e4"}]}'],
+    BINARY: ["F;\x18\x16\x03\x01\0e\0\x01\n"],
+    "": ["e4 e5 Nf3\n", '{"Quoted" first} 1. e4', "1. Introduction\n"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"), [(text, kind) for kind, texts in TELLING.items() for text in texts]
+)
 def test_the_kind_of_a_text_is_seen_from_its_first_telling_line(tmp_path, text, kind):
     (tmp_path / "x").write_text(text, encoding="utf-8")
     assert kind_of_file(tmp_path / "x") == kind_of(text) == kind

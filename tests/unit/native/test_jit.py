@@ -66,12 +66,12 @@ def test_what_sources_say_is_noted_until_they_change(monkeypatch, tmp_path):
 
 COUNT = """
 import numpy as np
-from tests.compile_events import CompileTimes
-with CompileTimes() as times:
+from tests.compile_events import CompileLog
+with CompileLog() as log:
     from engine.board.attacks import in_check
     in_check(np.zeros(16, np.uint64))
 import engine
-print(len(times.compilations), engine.__file__)
+print(len(log.compilations), engine.__file__)
 """
 
 

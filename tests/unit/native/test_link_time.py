@@ -90,10 +90,10 @@ def test_machine_code_is_kept_of_what_python_calls_alone(tmp_path, output_here):
         "@kernel()\ndef by_type(model): return chosen(model) + 1\n"
     )
     program = (
-        "from tests.compile_events import CompileTimes\n"
+        "from tests.compile_events import CompileLog\n"
         "import chain\n"
-        "with CompileTimes() as times: print(chain.f4(1), chain.f3(1), chain.by_type(chain.One(1)))\n"
-        "print(sorted(compilation.name for compilation in times.compilations))\n"
+        "with CompileLog() as log: print(chain.f4(1), chain.f3(1), chain.by_type(chain.One(1)))\n"
+        "print(sorted(compilation.name for compilation in log.compilations))\n"
     )
     outputs, files = [], []
     for _ in range(2):

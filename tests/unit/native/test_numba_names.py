@@ -21,13 +21,13 @@ from engine.native import numba_names
 numba_names.NAMES["numba.core.codegen"] += " NoSuchLibrary"
 import sys
 import numpy as np
-from tests.compile_events import CompileTimes
+from tests.compile_events import CompileLog
 from engine.native.jit import generated_kernel, slow_start_reason
-with CompileTimes() as times:
+with CompileLog() as log:
     import chain
     print(chain.twice(np.int64(4)), chain.by_type(chain.Model(1)), end=" ")
     print(generated_kernel("tripled", "x", ["return 3 * x"], {})(np.int64(2)))
-print(sorted(compilation.name for compilation in times.compilations))
+print(sorted(compilation.name for compilation in log.compilations))
 print(slow_start_reason())
 print("engine.native.link_time" in sys.modules)
 """

@@ -13,7 +13,7 @@ from engine.network.lc0.reader import PlanesFile
 from engine.network.tower.tower_model import TowerConfig
 from engine.network.transformer.transformer_model import TransformerConfig
 from engine.network.weightless import write_stand_ins
-from tests.compile_events import CompileTimes
+from tests.compile_events import CompileLog
 
 OPTIONS = EngineOptions(hash_mib=4, threads=1)
 TOWER = TowerConfig(24, 3)
@@ -65,8 +65,8 @@ def test_the_first_move_of_any_size_of_network_compiles_nothing(name, tmp_path):
         "net.dit" if config.input_format == 1 or isinstance(config, TransformerConfig) else "net.pb"
     )
     write_planes(path, PlanesFile(config, model.named_parameters() | model.named_buffers(), {}))
-    with CompileTimes() as times:
+    with CompileLog() as log:
         for evaluator in ("network", "hybrid")[name not in ("tower", "transformer") :]:
             with Engine(replace(OPTIONS, weights_file=str(path), evaluator=evaluator)) as engine:
                 assert engine.search(Limits(nodes=20)).best_move is not None
-    assert [one.name for one in times.compilations if one.ours] == []
+    assert [one.name for one in log.compilations if one.ours] == []
