@@ -265,7 +265,9 @@ def can_save_both(king, bishop, knight, bare):
         while targets:
             to = ctz(targets)
             targets &= targets - ONE
-            king_then, bishop_then, knight_then = king, bishop, knight
+            king_then = king
+            bishop_then = bishop
+            knight_then = knight
             if mover == 0:
                 king_then = to
             elif mover == 1:
