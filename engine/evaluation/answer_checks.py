@@ -1,7 +1,5 @@
 """What an evaluator has answered, checked before a search believes it."""
 
-from typing import Final
-
 import numpy as np
 
 from engine.errors import EvaluatorError
@@ -9,8 +7,8 @@ from engine.evaluation.protocol import LeafBatch
 from engine.native.jit import kernel
 
 # By how much chances may be off, because half precision and rounding are no faults. Set by hand.
-CHANCE_TOLERANCE: Final = 1e-3
-SUM_TOLERANCE: Final = 1e-2
+CHANCE_TOLERANCE = 1e-3
+SUM_TOLERANCE = 1e-2
 
 # What is wrong with an answer.
 _FINE = 0
@@ -26,7 +24,7 @@ def check_answers(name: str, leaves: LeafBatch, first: int, last: int) -> None:
     Usable are chances that add up to 1, logits of the legal moves that are numbers or minus
     infinity, and plies left that are a number.
     """
-    leaf, fault = find_fault(leaves, np.int64(first), np.int64(last))
+    leaf, fault = find_fault(leaves, first, last)
     if fault == _FINE:
         return
     expected, actual = {

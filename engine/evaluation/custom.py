@@ -94,7 +94,9 @@ class PlanesEvaluator(CustomEvaluator):
                 policy, leaves.policy_index[part].astype(np.int64), axis=1
             )
             leaves.wdl[part] = wdl
-            leaves.moves_left[part] = np.maximum(plies_left[0], 0.0) if plies_left else PLIES_LEFT
+            leaves.moves_left[part] = PLIES_LEFT
+            if plies_left:
+                leaves.moves_left[part] = np.maximum(plies_left[0], 0.0)
 
     def close(self) -> None:
         """Call the network's `close`, if it has one."""
@@ -151,11 +153,7 @@ def outputs_of(network: PlanesToOutputs, planes: np.ndarray) -> list[np.ndarray]
     expected = f"logits [{count}, {POLICY_SIZE}], wdl [{count}, 3] and perhaps plies left [{count}]"
     try:
         with np.errstate(over="ignore"):  # Numbers too large for float32 become infinite.
-            arrays = [np.asarray(output) for output in answer]
-            whole = [
-                array.astype(np.float64) if array.dtype.kind in "iub" else array for array in arrays
-            ]
-            outputs = [array.astype(np.float32, casting="same_kind") for array in whole]
+            outputs = [_as_floats(np.asarray(output)) for output in answer]
     except (TypeError, ValueError) as error:
         raise EvaluatorError(
             f"the network {network!r} gave {type(answer).__name__}: expected {expected}"
@@ -168,6 +166,13 @@ def outputs_of(network: PlanesToOutputs, planes: np.ndarray) -> list[np.ndarray]
     ):
         raise ShapeError(f"the network {network!r} gave {shapes}: expected {expected}")
     return [*outputs[:2], *(output.reshape(count) for output in outputs[2:])]
+
+
+def _as_floats(array: np.ndarray) -> np.ndarray:
+    """Return numbers as float32. Raises TypeError for what is no number."""
+    if array.dtype.kind in "iub":
+        array = array.astype(np.float64)
+    return array.astype(np.float32, casting="same_kind")
 
 
 def planes_of(masks: np.ndarray) -> np.ndarray:
@@ -236,7 +241,9 @@ def load_custom(place: str, net_path: str | Path | None = None) -> Evaluator:
     It is a network for `PlanesEvaluator`, or an `Evaluator` itself. Raises as `make_custom`,
     ConfigError when it is neither, and NetFileError for the file.
     """
-    arguments = {} if net_path is None else {"weights": load_tensors(net_path)[1]}
+    arguments = {}
+    if net_path is not None:
+        arguments["weights"] = load_tensors(net_path)[1]
     guest = Guest(place)
     evaluator = guest.make(lambda: _evaluator_of(make_custom(place, **arguments), place, guest))
     if isinstance(evaluator, InKernelEvaluator):  # Kernels cannot be given up.
@@ -247,9 +254,8 @@ def load_custom(place: str, net_path: str | Path | None = None) -> Evaluator:
 def _evaluator_of(guest_object: Any, place: str, guest: Guest) -> Evaluator:
     if isinstance(guest_object, InKernelEvaluator):
         return guest_object
-    if all(
-        hasattr(guest_object, need) for need in ("evaluate", "round_size", "needs_planes", "close")
-    ):
+    needs = ("evaluate", "round_size", "needs_planes", "close")
+    if all(hasattr(guest_object, need) for need in needs):
         return GuestEvaluator(guest_object, guest)
     if callable(guest_object):
         return PlanesEvaluator(guest_object, guest)

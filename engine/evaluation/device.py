@@ -47,9 +47,8 @@ class DeviceEvaluator:
         try:
             self._tower = make_tower()
             self._flights = [self._tower.new_flight() for _ in range(FLIGHTS)]
-            for (
-                size
-            ) in PART_SIZES:  # compiles every kernel, and finds out whether the memory suffices
+            # Compiles every kernel, and finds out whether the memory suffices.
+            for size in PART_SIZES:
                 self._fly(new_leaf_batch(size), size)
         except AinoError as error:
             self._give_up(str(error))
@@ -60,7 +59,9 @@ class DeviceEvaluator:
     @property
     def round_size(self) -> int:
         """Leaves of a full batch."""
-        return FLIGHTS * PART if self._tower is not None else self._spare.round_size
+        if self._tower is None:
+            return self._spare.round_size
+        return FLIGHTS * PART
 
     @property
     def in_parts(self) -> bool:

@@ -64,8 +64,7 @@ def make_evaluator(
             raise NetFileError(str(net_path), "a sparse network", f"a tower {net.config}")
     with blaming("backend"):
         network = _planes_evaluator(net, net_path, threads, backend)
-    is_plain = name == "network" or (name == "auto" and not blend)
-    if is_plain:
+    if name == "network" or (name == "auto" and not blend):
         return network
     from engine.evaluation.hybrid import HybridEvaluator
 

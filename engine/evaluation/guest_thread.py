@@ -4,16 +4,16 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from queue import SimpleQueue
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from engine.errors import AinoError, EvaluatorError
 from engine.native.uptime import uptime_s
 
 # Seconds that an answer may be late once nobody needs it, besides the time of the slowest answer
 # before it. Set by hand.
-PATIENCE_S: Final = 3.0
+PATIENCE_S = 3.0
 # Seconds in which a user's class must be made. Set by hand.
-LONGEST_START_S: Final = 120.0
+LONGEST_START_S = 120.0
 _POLL_S = 0.05
 
 Answer = TypeVar("Answer")

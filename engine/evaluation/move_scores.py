@@ -139,15 +139,18 @@ def describe_move(row, move, change, forgone, phase, space):
         f[CASTLES] = 1.0
         return
     kind = piece_at(row, source)
-    f[MINOR_PROMOTION] = 1.0 if promotion and promotion != QUEEN else 0.0
+    if promotion and promotion != QUEEN:
+        f[MINOR_PROMOTION] = 1.0
     if change > -2.0 * MATE_CP:
         captures = row[BLACK - side] & bit(target) != ZERO or (
             kind == PAWN and (source ^ target) & 7 != 0
         )
         f[GAIN] = min(MOST, max(0.0, change))
         f[CAPTURE_LOSS] = min(MOST, max(0.0, -change))
-        f[EQUAL_CAPTURE] = 1.0 if captures and abs(change) < 0.4 else 0.0
-        f[QUIET_CHECK] = 0.0 if captures or promotion else 1.0
+        if captures and abs(change) < 0.4:
+            f[EQUAL_CAPTURE] = 1.0
+        if not captures and not promotion:
+            f[QUIET_CHECK] = 1.0
     else:
         f[PIECE + kind] = 1.0
         f[FORGOES] = forgone
@@ -180,14 +183,15 @@ def _describe_quiet(row, kind, side, source, target, f):
     if kind == PAWN:
         king = king_square(row, side)
         beside = abs((source & 7) - (king & 7)) <= 1 and (king & 7) != 3 and (king & 7) != 4
-        f[FLANK_PAWN] = 1.0 if beside and row[QUEEN] & row[BLACK - side] else 0.0
+        if beside and row[QUEEN] & row[BLACK - side]:
+            f[FLANK_PAWN] = 1.0
         if not PASSED_MASKS[side, target] & row[PAWN] & row[BLACK - side]:
             f[PASSED_PAWN] = np.float64((target ^ 56 * side) >> 3)
-        f[CENTRE_PAWN] = 1.0 if bit(target) & CENTRE else 0.0
+        if bit(target) & CENTRE:
+            f[CENTRE_PAWN] = 1.0
     elif kind in (KNIGHT, BISHOP):
-        f[DEVELOPS] = (
-            1.0 if bit(source) & BACK_RANKS[side] and not bit(target) & BACK_RANKS[side] else 0.0
-        )
+        if bit(source) & BACK_RANKS[side] and not bit(target) & BACK_RANKS[side]:
+            f[DEVELOPS] = 1.0
     elif kind == QUEEN:
         f[EARLY_QUEEN] = np.float64(popcount((row[KNIGHT] | row[BISHOP]) & own & BACK_RANKS[side]))
     rights = row[CASTLING] & own

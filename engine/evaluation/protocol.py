@@ -114,7 +114,7 @@ def input_format_of(evaluator: Evaluator) -> int:
     return int(getattr(evaluator, "input_format", CLASSICAL))
 
 
-# `kernels` of towers and transformers: `network.stand_in` writes some that need them all.
+# `kernels` of towers and transformers: `network.weightless` writes some that need them all.
 ANY_NETWORK = "any network"
 
 
@@ -132,5 +132,5 @@ def news_of(evaluator: Evaluator) -> list[str]:
     """Return what an evaluator has to tell people since the last call, one sentence each; most have
     nothing.
     """
-    take_news = getattr(evaluator, "take_news", None)
-    return take_news() if take_news is not None else []
+    news: list[str] = getattr(evaluator, "take_news", list)()
+    return news

@@ -41,7 +41,9 @@ class SparseEvaluator(ModelEvaluator):
     def __init__(self, net: SparseNet, threads: int = 1) -> None:
         super().__init__(threads)
         self.net = net
-        self.kernels = self.name if net.config.value is None else f"{self.name} with a value trunk"
+        self.kernels = self.name
+        if net.config.value is not None:
+            self.kernels += " with a value trunk"
 
     def new_model(self) -> SparseModel | TwoTrunkModel:
         """Make the model of the kernels for one more thread, with shared weights and its own

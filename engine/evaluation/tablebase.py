@@ -98,8 +98,7 @@ class Tablebase:
         try:
             files = sorted(folder.iterdir())
             for file in files:
-                material = file.stem
-                if file.suffix in _MAGIC and is_tablename(material, piece_count=MOST_PIECES):
+                if file.suffix in _MAGIC and is_tablename(file.stem, piece_count=MOST_PIECES):
                     if fault := _fault(file):
                         self._news.append(f"Syzygy table {file} is not used: {fault}")
                     else:
@@ -147,9 +146,8 @@ class Tablebase:
         material = calc_key(board)
         if material not in tables.wdl or material in self._unreadable:
             return None
-        probe = tables.probe_dtz if wants_dtz else tables.probe_wdl
         try:
-            answer = probe(board)
+            answer = tables.probe_dtz(board) if wants_dtz else tables.probe_wdl(board)
         except KeyError:  # no table for what a capture leads to
             return None
         except Exception as error:  # noqa: BLE001 - damaged data leads python-chess anywhere
@@ -171,15 +169,15 @@ class Tablebase:
         ask for it.
         """
         pieces = chess.popcount(board.occupied)
-        if board.clean_castling_rights() or pieces > max(
-            self.largest, MOST_SOLVED_PIECES if wait else 0
-        ):
+        probes = []
+        if wait is not None and pieces <= max(self.largest, MOST_SOLVED_PIECES):
+            probes.append(partial(self._solved, wait=wait))
+        if pieces <= self.largest:
+            probes += [partial(self._rank, with_dtz=with_dtz) for with_dtz in (True, False)]
+        if not probes or board.clean_castling_rights():
             return {}
         # A copy of a long game takes a millisecond; no position before the last capture comes again.
         board = board.copy(stack=board.halfmove_clock)
-        probes = [partial(self._solved, wait=wait)] if wait else []
-        for with_dtz in (True, False) if pieces <= self.largest else ():
-            probes.append(partial(self._rank, with_dtz=with_dtz))
         for probe_move in probes:
             ranks: dict[chess.Move, Rank] = {}
             for move in board.legal_moves:
@@ -203,13 +201,12 @@ class Tablebase:
             return None
         result = -solved[0]
         plies = abs(solved[1])
-        is_late = False
+        mate_plies = 1 + plies if result else 0
         if self._is_too_late(result, plies, after):  # A capture may come in time.
             result = self._under_the_rule(result, abs((probe(after, wait) or solved)[1]), after)
-            is_late = True
-        return Rank(
-            result, -plies if result > 0 else plies, 0, 0 if is_late or result == 0 else 1 + plies
-        )
+            mate_plies = 0
+        worth = -plies if result > 0 else plies
+        return Rank(result, worth, 0, mate_plies)
 
     def _rank(self, board: chess.Board, move: chess.Move, with_dtz: bool) -> Rank | None:
         """Return the rank of a move by tables; None is unknown.
@@ -227,17 +224,17 @@ class Tablebase:
         dtz = self._ask(after, wants_dtz=True) if with_dtz else 0
         if wdl is None or dtz is None:
             return None
-        result = self._under_the_rule(-wdl, abs(dtz), after)
         plies = abs(dtz)
-        if result <= 0 or not with_dtz:
-            return Rank(result, 0, plies if result < 0 else 0)
+        result = self._under_the_rule(-wdl, plies, after)
+        if result < 0:
+            return Rank(result, 0, plies)
+        if result == 0 or not with_dtz:
+            return Rank(result, 0, 0)
         if board.is_zeroing(move):
             return Rank(result, 0, -PHASE - plies)
-        free = (
-            0
-            if after.is_repetition(2) or has_repeated(board)
-            else max(0, FREE_PLIES - after.halfmove_clock)
-        )
+        free = max(0, FREE_PLIES - after.halfmove_clock)
+        if after.is_repetition(2) or has_repeated(board):
+            free = 0
         return Rank(result, min(0, free - plies), -PHASE * (1 + plies))
 
     def _after(self, board: chess.Board, move: chess.Move) -> tuple[chess.Board, Rank | None]:
@@ -247,15 +244,20 @@ class Tablebase:
         after.push(move)
         if after.is_checkmate():
             return after, Rank(WIN, 1, 0, 1)
-        drawn = after.is_insufficient_material() or after.is_stalemate() or after.is_repetition(3)
-        drawn = drawn or (self.fifty_move_rule and after.halfmove_clock >= FIFTY_MOVE_PLIES)
-        return after, DRAWN_RANK if drawn else None
+        is_drawn = (
+            after.is_insufficient_material() or after.is_stalemate() or after.is_repetition(3)
+        )
+        if is_drawn or (self.fifty_move_rule and after.halfmove_clock >= FIFTY_MOVE_PLIES):
+            return after, DRAWN_RANK
+        return after, None
 
     def _under_the_rule(self, result: int, plies: int, after: chess.Board) -> int:
         """Return a result as it is under the fifty-move rule, so many plies before a capture, a
         pawn move or mate.
         """
-        return int(result / 2) if self._is_too_late(result, plies, after) else result
+        if self._is_too_late(result, plies, after):
+            return int(result / 2)
+        return result
 
     def _is_too_late(self, result: int, plies: int, after: chess.Board) -> bool:
         """Whether the fifty-move rule prevents a win."""

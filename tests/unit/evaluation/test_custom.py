@@ -141,7 +141,7 @@ def test_an_evaluator_of_ones_own_is_in_the_list_of_the_option():
 
 @pytest.mark.usefixtures("somewhere")
 @pytest.mark.parametrize(
-    ("place", "says"),
+    ("place", "message"),
     [
         (
             "no_such_module:Net",
@@ -156,9 +156,9 @@ def test_an_evaluator_of_ones_own_is_in_the_list_of_the_option():
         ("somebodys_module:Property", "no device"),
     ],
 )
-def test_what_is_no_evaluator_is_said_and_leaves_no_thread(place, says):
+def test_what_is_no_evaluator_is_said_and_leaves_no_thread(place, message):
     before = threads_of_users()
-    with pytest.raises(AinoError, match=says) as caught:
+    with pytest.raises(AinoError, match=message) as caught:
         Engine(EngineOptions(evaluator=place))
     assert caught.value.option == "evaluator"
     wait_until(lambda: threads_of_users() == before)

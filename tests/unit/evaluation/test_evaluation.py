@@ -4,6 +4,8 @@ import hashlib
 
 import numpy as np
 import pytest
+from numpy.random import default_rng
+from numpy.testing import assert_allclose, assert_array_equal
 
 from engine.errors import ConfigError, NetFileError
 from engine.evaluation import (
@@ -34,12 +36,12 @@ LEAVES = 37  # no multiple of a chunk
 
 
 def small_net():
-    return fused(CONFIG.build(np.random.default_rng(1)), CONFIG)
+    return fused(CONFIG.build(default_rng(1)), CONFIG)
 
 
-def small_sparse_net():
-    config = SparseConfig.parse("sparse-128+v128")
-    return SparseNet(SparseNetwork(config, np.random.default_rng(1)).named_parameters(), config)
+def small_sparse_net(name="sparse-128+v128", seed=1):
+    config = SparseConfig.parse(name)
+    return SparseNet(SparseNetwork(config, default_rng(seed)).named_parameters(), config)
 
 
 MAKERS = {
@@ -51,7 +53,7 @@ MAKERS = {
 
 
 def sample_batch(count=LEAVES):
-    rng = np.random.default_rng(2)
+    rng = default_rng(2)
     return leaves_of([random_game(rng, number % LEAVES) for number in range(count)])
 
 
@@ -67,14 +69,14 @@ def answers(leaves, leaf):
 @pytest.fixture(params=list(MAKERS))
 def make(request):
     """make(threads): an evaluator that is closed after the test."""
-    made = []
+    evaluators = []
 
     def build(threads=1):
-        made.append(MAKERS[request.param](threads))
-        return made[-1]
+        evaluators.append(MAKERS[request.param](threads))
+        return evaluators[-1]
 
     yield build
-    for evaluator in made:
+    for evaluator in evaluators:
         evaluator.close()
 
 
@@ -119,9 +121,9 @@ def test_hybrid_blends_the_values_alone(weight):
         evaluator.close()
     network, material, hybrid = batches
     blend = (1 - weight) * network.wdl + weight * material.wdl
-    np.testing.assert_allclose(hybrid.wdl, blend, atol=1e-6)
-    np.testing.assert_array_equal(hybrid.logits, network.logits)
-    np.testing.assert_array_equal(hybrid.moves_left, network.moves_left)
+    assert_allclose(hybrid.wdl, blend, atol=1e-6)
+    assert_array_equal(hybrid.logits, network.logits)
+    assert_array_equal(hybrid.moves_left, network.moves_left)
 
 
 # ---- finding nets and evaluators -----------------------------------------------------------------
@@ -130,7 +132,7 @@ def test_hybrid_blends_the_values_alone(weight):
 @pytest.fixture
 def net_folder(tmp_path, monkeypatch):
     """A folder like the package `weights`, with one net in it."""
-    dit.save(tmp_path / "small.dit", CONFIG.build(np.random.default_rng(1)))
+    dit.save(tmp_path / "small.dit", CONFIG.build(default_rng(1)))
     digest = hashlib.sha256((tmp_path / "small.dit").read_bytes()).hexdigest()
     (tmp_path / "MANIFEST.toml").write_text(
         f'default = "small"\n[[net]]\nname = "small"\nfile = "small.dit"\nsha256 = "{digest}"\n',
@@ -196,7 +198,7 @@ def test_the_net_that_the_manifest_names_is_read_once(net_folder, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "file", "found"),
+    ("name", "file", "expected"),
     [
         ("network", "small.dit", "network"),
         ("hybrid", "small.dit", "hybrid"),
@@ -208,23 +210,21 @@ def test_the_net_that_the_manifest_names_is_read_once(net_folder, monkeypatch):
         ("sparse", "small.dit", "expected a sparse network"),
     ],
 )
-def test_evaluators_are_made_by_name_and_family(net_folder, name, file, found):
-    network = SparseNetwork(SparseConfig(128), np.random.default_rng(1))
+def test_evaluators_are_made_by_name_and_family(net_folder, name, file, expected):
+    network = SparseNetwork(SparseConfig(128), default_rng(1))
     dit.save(net_folder / "sparse.dit", network, dtype="float16")
-    if found.startswith("expected"):
-        with pytest.raises(NetFileError, match=found):
+    if expected.startswith("expected"):
+        with pytest.raises(NetFileError, match=expected):
             make_evaluator(name, net_folder / file)
     else:
         evaluator = make_evaluator(name, net_folder / file)
-        assert evaluator.name == found
+        assert evaluator.name == expected
         evaluator.close()
 
 
-@pytest.mark.parametrize("name", ["network", "hybrid", "auto"])
-@pytest.mark.parametrize("path", ["nowhere.dit", "~nobody-of-that-name/nowhere.dit"])
-def test_a_net_that_is_nowhere_is_an_error(name, path):
+def test_a_net_in_the_folder_of_nobody_is_an_error():
     with pytest.raises(NetFileError, match=r"nowhere\.dit"):
-        make_evaluator(name, path)
+        make_evaluator("auto", "~nobody-of-that-name/nowhere.dit")
 
 
 def test_an_unknown_evaluator_is_an_error():

@@ -179,11 +179,11 @@ def test_a_win_that_comes_too_late_ranks_below_a_win(tables, spare_plies, result
 # ---- folders in disrepair ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "told"), [("", 0), (".", 1), ("nowhere", 1)])
-def test_a_folder_without_tables_is_told(tmp_path, name, told):
+@pytest.mark.parametrize(("name", "sentences"), [("", 0), (".", 1), ("nowhere", 1)])
+def test_a_folder_without_tables_is_told(tmp_path, name, sentences):
     tables = Tablebase(name and str(tmp_path / name))
     assert best(tables, QUEEN) == set()
-    assert len(tables.take_news()) == told
+    assert len(tables.take_news()) == sentences
 
 
 @pytest.mark.parametrize(
