@@ -27,7 +27,7 @@ from engine.network.planes import (
     RATING_PLANE,
     RATING_SCALE,
 )
-from engine.network.policy_map import ATTENTION_SQUARES, HEAD_INDEX, POLICY_SIZE
+from engine.network.policy_map import HEAD_INDEX
 from engine.network.tower.tower_model import TowerConfig
 from engine.nn.layer import Layer
 from engine.nn.layers.activations import activation_function, sigmoid
@@ -392,4 +392,4 @@ def _places(config: PlanesConfig) -> tuple[np.ndarray, int]:
             places % SQUARES * config.policy_planes + places // SQUARES,
             SQUARES * config.policy_planes,
         )
-    return places, POLICY_SIZE if config.policy == "classical" else ATTENTION_SQUARES + 8 * 8 * 3
+    return places, int(places.max()) + 1

@@ -69,7 +69,9 @@ def encode_as(input_format, stack, ply, masks):
     encode_castling(current, side, masks, True)
     if input_format >= CANONICAL:
         square = _en_passant_square(stack, ply)
-        masks[planes.BLACK_TO_MOVE_PLANE] = bit(56 + (square & 7)) if square >= 0 else ZERO
+        masks[planes.BLACK_TO_MOVE_PLANE] = ZERO
+        if square >= 0:
+            masks[planes.BLACK_TO_MOVE_PLANE] = bit(56 + (square & 7))
         _encode_repeatable(input_format, stack, ply, masks)
 
 
@@ -86,10 +88,16 @@ def _en_passant_square(stack, ply):
     square = ctz(row[DOUBLE_PUSH])
     if ply == 0:
         return square
-    rank = square + 8 if row[SIDE] else square - 8
-    beside = (bit(rank - 1) if rank & 7 else ZERO) | (bit(rank + 1) if rank & 7 < 7 else ZERO)
-    own_pawns = row[PAWN] & row[WHITE + np.int64(row[SIDE])]
-    return square if own_pawns & beside else -1
+    side = np.int64(row[SIDE])
+    target = square - 8 + 16 * side
+    beside = ZERO
+    if target & 7 > 0:
+        beside |= bit(target - 1)
+    if target & 7 < 7:
+        beside |= bit(target + 1)
+    if row[PAWN] & row[WHITE + side] & beside:
+        return square
+    return -1
 
 
 @kernel()
@@ -140,7 +148,9 @@ def turned(board, turn):
         board = flip_files(board)
     if turn & FLIP_RANKS:
         board = byteswap(board)
-    return transpose(board) if turn & TRANSPOSE else board
+    if turn & TRANSPOSE:
+        board = transpose(board)
+    return board
 
 
 @kernel()
@@ -208,9 +218,9 @@ def _turn_all(masks, result, turns):
         turn = turns[row] = canonical_turn(masks[row])
         for plane in range(masks.shape[1]):
             board = masks[row, plane]
-            result[row, plane] = (
-                turned(board, turn) if turn and plane <= planes.BLACK_TO_MOVE_PLANE else board
-            )
+            if turn and plane <= planes.BLACK_TO_MOVE_PLANE:
+                board = turned(board, turn)
+            result[row, plane] = board
 
 
 @cache
@@ -234,5 +244,10 @@ def turned_moves() -> np.ndarray:
 def turned_square(square: int, turn: int) -> int:
     """Where a turn puts a square."""
     file, rank = square & 7, square >> 3
-    file, rank = (7 - file if turn & FLIP else file), (7 - rank if turn & FLIP_RANKS else rank)
-    return (7 - file) * 8 + 7 - rank if turn & TRANSPOSE else rank * 8 + file
+    if turn & FLIP:
+        file = 7 - file
+    if turn & FLIP_RANKS:
+        rank = 7 - rank
+    if turn & TRANSPOSE:
+        file, rank = 7 - rank, 7 - file
+    return rank * 8 + file

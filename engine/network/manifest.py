@@ -29,15 +29,15 @@ def learned_alone() -> dict[str, Any] | None:
     """Return the manifest's table of the net that learned alone, from random weights; None where
     none is shipped.
     """
-    nets = read_manifest(SHIPPED)["net"]
+    nets = read_manifest()["net"]
     return next((net for net in nets if net["file"].startswith(f"{LEARNED_ALONE}-")), None)
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """`MANIFEST.toml` of a folder: "default" and the list "net". Raises NetFileError when missing
-    or malformed.
+def read_manifest() -> dict[str, Any]:
+    """Read the manifest of the shipped nets: "default" and the list "net". Raises NetFileError when
+    it is missing or malformed.
     """
-    path = folder / MANIFEST
+    path = SHIPPED / MANIFEST
     try:
         manifest = read_settings(path)
     except ConfigError as error:

@@ -1,6 +1,5 @@
 """Towers and transformers as ONNX files; docs/own-network.md has the inputs and outputs."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ from engine.network.fused.given_tensors import layers_with
 from engine.network.input_formats import counter_scale
 from engine.network.lc0.planes_file import read_planes
 from engine.network.lc0.tensor_map import with_counter_times
-from engine.network.outputs import MOVES_LEFT_SCALE
+from engine.network.outputs import MOVES_LEFT_SCALE, Tensors
 from engine.network.planes import PLANES
 from engine.network.policy_map import HEAD_INDEX, POLICY_SIZE
 from engine.nn.norm_folding import fold_norms
@@ -30,7 +29,7 @@ def export_onnx(source: Path, target: Path) -> None:
     write_file(target, onnx_graph(tensors, tower.config))
 
 
-def onnx_graph(tensors: Mapping[str, np.ndarray], config: PlanesConfig) -> bytes:
+def onnx_graph(tensors: Tensors, config: PlanesConfig) -> bytes:
     """Serialise a network: planes [N, 112, 8, 8], in its input format -> policy [N, 1858], wdl [N,
     3] as chances and, with such a head, moves_left [N, 1], plies. Further heads go by their names,
     such as policy_soft.

@@ -1,14 +1,17 @@
 """What all networks share: their outputs, which are win, draw and loss for the side to move and plies
-to the end, and the form of their names.
+to the end, the form of their names, and their tensors by name.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
+
+import numpy as np
 
 from engine.errors import ConfigError
 
 Sizes = TypeVar("Sizes")
+Tensors = Mapping[str, np.ndarray]  # parameters and buffers by name
 
 MOVES_LEFT_SCALE = 100.0  # plies in one unit of the moves-left output
 CHUNK = 8  # positions that a tower evaluates together: their products fill the second-level cache
@@ -17,6 +20,14 @@ CHUNK = 8  # positions that a tower evaluates together: their products fill the 
 def policy_name(head: str) -> str:
     """Our name of one of Lc0's policy heads, such as policy or policy_soft."""
     return "policy" if head == "vanilla" else f"policy_{head}"
+
+
+def check_size(sizes: Any, name: str, step: int, most: int) -> None:
+    """Raise ConfigError unless one of a network's sizes is a multiple of `step` up to `most`."""
+    size = getattr(sizes, name)
+    if not 0 < size <= most or size % step:
+        expected = f"a {name} that is a multiple of {step} up to {most}"
+        raise ConfigError(f"{sizes}: expected {expected}, found {size}")
 
 
 def matched(pattern: str, text: str, form: str) -> re.Match[str]:

@@ -17,7 +17,6 @@ from engine.native.jit import kernel
 POLICY_SIZE = 1858
 USED_POLICY_PLANES = 73  # 7 * 8 queen-like, 8 knight, 9 promotion planes
 ATTENTION_SQUARES = 64 * 64  # places of the attention head before its 8 * 8 * 3 promotions
-NO_POLICY_INDEX = -1
 MIRROR_BOTH_SQUARES = 56 | 56 << 6
 
 # N NE E SE S SW W NW (file, rank)
@@ -63,7 +62,7 @@ def _policy_moves() -> list[tuple[int, int, int, int, int]]:
 
 
 def _tables() -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[str, ...]]:
-    index_of = np.full(5 << 12, NO_POLICY_INDEX, np.int16)
+    index_of = np.full(5 << 12, -1, np.int16)
     conv_index, attention_index = np.empty((2, POLICY_SIZE), np.int32)
     names = []
     letters = {0: "", **dict(_PROMOTION_PIECES)}

@@ -5,7 +5,6 @@ networks are compiled once, for these, which take no memory and no time to load.
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,11 +15,6 @@ from engine.network.lc0.reader import PlanesFile
 from engine.network.tower.tower_model import TowerConfig
 from engine.network.transformer.transformer_model import TransformerConfig
 
-SMALL_ENCODER: dict[str, Any] = {
-    "policy_layers": 1,
-    "policy_attention_heads": 1,
-    "policy_attention_inner": 16,
-}
 STAND_INS: tuple[PlanesConfig, ...] = (
     TowerConfig(16, 1),
     TowerConfig(16, 1, activation="mish", policy="classical"),
@@ -28,9 +22,11 @@ STAND_INS: tuple[PlanesConfig, ...] = (
         16,
         1,
         policy="attention",
+        policy_layers=1,
+        policy_attention_heads=1,
+        policy_attention_inner=16,
         policy_attention_hidden=16,
         input_format=CANONICAL,
-        **SMALL_ENCODER,
     ),
     TransformerConfig.parse("transformer-16x1"),
     TransformerConfig(
@@ -43,9 +39,9 @@ def write_stand_ins(folder: Path) -> list[Path]:
     """Write the stand-ins with random weights to new files in the folder, and return their paths."""
     paths = []
     for number, config in enumerate(STAND_INS):
-        paths.append(folder / f"{number}{'.dit' if config.input_format == CLASSICAL else '.pb'}")
+        suffix = ".dit" if config.input_format == CLASSICAL else ".pb"
+        path = folder / f"{number}{suffix}"
         model = config.build(np.random.default_rng(number))
-        write_planes(
-            paths[-1], PlanesFile(config, model.named_parameters() | model.named_buffers(), {})
-        )
+        write_planes(path, PlanesFile(config, model.named_parameters() | model.named_buffers(), {}))
+        paths.append(path)
     return paths

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from engine.files.dit_file import load_tensors
 from engine.native.aligned_arrays import release_freed_memory
 from engine.network.lc0.schema import is_lc0
 from engine.network.manifest import LEARNED_ALONE, MANIFEST, SHIPPED, learned_alone, read_manifest
+from engine.network.outputs import Tensors
 from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
 from engine.network.sparse.sparse_parameters import sparse_config_of
 from engine.network.sparse.sparse_play import SparseNet
@@ -69,7 +70,7 @@ def load_planes(path: str | Path | None = None) -> PlanesFile:
     return read_planes(chosen_path(path, "default_tower"), to_play=True)
 
 
-def _fused(path: Path, tensors: Mapping[str, np.ndarray], config: PlanesConfig) -> Fused:
+def _fused(path: Path, tensors: Tensors, config: PlanesConfig) -> Fused:
     try:
         # Its layers go before those to play with are made.
         if not _answers_in_numbers(tensors, config):
@@ -82,7 +83,7 @@ def _fused(path: Path, tensors: Mapping[str, np.ndarray], config: PlanesConfig) 
     return network
 
 
-def fused_network(tensors: Mapping[str, np.ndarray], config: PlanesConfig) -> Fused:
+def fused_network(tensors: Tensors, config: PlanesConfig) -> Fused:
     """Return a tower or transformer ready to play; errors as of its class."""
     from engine.network.tower.tower_model import TowerConfig
     from engine.network.tower.tower_play import FusedTower
@@ -93,7 +94,7 @@ def fused_network(tensors: Mapping[str, np.ndarray], config: PlanesConfig) -> Fu
     return FusedTransformer(tensors, config)
 
 
-def _answers_in_numbers(tensors: Mapping[str, np.ndarray], config: PlanesConfig) -> bool:
+def _answers_in_numbers(tensors: Tensors, config: PlanesConfig) -> bool:
     """Whether float32 holds all outputs for TRIALS seeded random inputs, in which one square in
     eight is set.
 
@@ -104,7 +105,8 @@ def _answers_in_numbers(tensors: Mapping[str, np.ndarray], config: PlanesConfig)
     from engine.network.tower.tower_model import TowerConfig
 
     layers = layers_with(tensors, config)
-    layers = layers.astype(np.float64) if isinstance(config, TowerConfig) else layers
+    if isinstance(config, TowerConfig):
+        layers = layers.astype(np.float64)
     boards = (np.random.default_rng(1).random((TRIALS, PLANES, 8, 8)) < 1 / 8).astype(np.float64)
     boards[:, FIFTY_MOVE_PLANE] = 0.0
     with np.errstate(all="ignore"):
@@ -128,10 +130,10 @@ def chosen_path(path: str | Path | None, entry: str) -> Path:
             raise NetFileError(
                 LEARNED_ALONE, f"a net {LEARNED_ALONE}-*.dit in {SHIPPED / MANIFEST}", "none"
             )
-        return _verified(SHIPPED / net["file"], net["sha256"])
-    return (
-        default_net_path(entry=entry) if is_default(path) else Path(os.path.expanduser(str(path)))
-    )
+        return _verified(net)
+    if is_default(path):
+        return default_net_path(entry)
+    return Path(os.path.expanduser(str(path)))
 
 
 def default_net_path(entry: str = "default") -> Path:
@@ -140,7 +142,7 @@ def default_net_path(entry: str = "default") -> Path:
     Raises NetFileError when the manifest is missing or unreadable, names no such net, or describes
     a different file.
     """
-    manifest = read_manifest(SHIPPED)
+    manifest = read_manifest()
     name = manifest.get(entry)
     net = next((net for net in manifest["net"] if net["name"] == name), None)
     if net is None:
@@ -150,14 +152,15 @@ def default_net_path(entry: str = "default") -> Path:
             f"a {entry} that is one of its nets",
             f"{entry} {name!r} among {names}",
         )
-    return _verified(SHIPPED / net["file"], net["sha256"])
+    return _verified(net)
 
 
-def _verified(path: Path, sha256: str) -> Path:
+def _verified(net: Mapping[str, Any]) -> Path:
+    path = SHIPPED / net["file"]
     try:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise NetFileError(path, "a net file", error.strerror or str(error)) from error
-    if digest != sha256:
-        raise NetFileError(path, f"sha256 {sha256}", f"sha256 {digest}")
+    if digest != net["sha256"]:
+        raise NetFileError(path, f"sha256 {net['sha256']}", f"sha256 {digest}")
     return path

@@ -2,7 +2,7 @@
 rows of bytes.
 
 Integers have one sum in any order and on any machine, take half or a quarter of the memory of
-floats, and a processor multiplies more of them at once. `policy.integers` and `value_parameters`
+floats, and a processor multiplies more of them at once. `sparse.integers` and `value_parameters`
 choose the scales at which floats become them.
 """
 

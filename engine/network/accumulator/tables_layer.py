@@ -10,7 +10,8 @@ from engine.nn.layer import Layer
 from engine.nn.layers.initialization import initial
 
 # Units start in the middle of their unclipped range, so all of them learn from the first step on.
-START_SCALE, START_BIAS = np.float32(0.1), np.float32(0.5)
+START_SCALE = 0.1
+START_BIAS = 0.5
 
 
 class TablesLayer(Layer):
@@ -27,29 +28,23 @@ class TablesLayer(Layer):
     ) -> None:
         super().__init__()
         self.network_config = network_config
+        names = parameter_names(network_config)
         shapes = parameter_shapes(network_config)
-        for field, name in parameter_names(network_config).items():
-            self.params[name] = np.full(
-                shapes[field], START_BIAS if field == "bias" else 0, np.float32
-            )
-        self.draw(rng, "weight", "he", active, scale=START_SCALE)
+        for field, name in names.items():
+            self.params[name] = np.zeros(shapes[field], np.float32)
+        self.params[names["bias"]][:] = START_BIAS
+        self.draw(rng, "weight", "he", active)
+        self.params[names["weight"]] *= START_SCALE
         for field in layers:
             _, outputs, inputs = shapes[field]
             self.draw(rng, field, "glorot", inputs, outputs)
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], rng: np.random.Generator) -> Self:
-        made: Any = cls
-        return made(cls.config_of(config), rng)
+        layer_type: Any = cls
+        return layer_type(cls.config_of(config), rng)
 
-    def draw(
-        self,
-        rng: np.random.Generator,
-        field: str,
-        start: str,
-        *fans: int,
-        scale: np.float32 = np.float32(1),  # noqa: B008
-    ) -> None:
-        """Draw the parameters of a field as `initial` does, times a scale."""
+    def draw(self, rng: np.random.Generator, field: str, start: str, *fans: int) -> None:
+        """Draw the parameters of a field as `initial` does."""
         name = parameter_names(self.network_config)[field]
-        self.params[name] = initial(rng, start, self.params[name].shape, *fans) * scale
+        self.params[name] = initial(rng, start, self.params[name].shape, *fans)

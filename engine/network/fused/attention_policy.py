@@ -71,7 +71,9 @@ class AttentionPolicy(Layer):
             dkey[:, PROMOTION_TO] += dlast_rank
             dsquares, grads = dense_backward([product(dscores, key) * scale, dkey])
             grads["promotion"] = dpromotion
-            return dsquares if x.ndim == 3 else dsquares.swapaxes(1, 2).reshape(x.shape), grads
+            if x.ndim == 4:
+                dsquares = dsquares.swapaxes(1, 2).reshape(x.shape)
+            return dsquares, grads
 
         return y, backward
 

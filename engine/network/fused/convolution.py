@@ -20,6 +20,7 @@ from engine.native.jit import kernel
 from engine.native.lanes import LANES, load
 from engine.network.fused.lone_board import in_columns, multiply_lone, transformed_filters
 from engine.network.fused.multiply import Rows, multiply, packed
+from engine.network.outputs import CHUNK
 from engine.nn.operations.tiles import PLACES, STRIDE_PAD, input_tile, output_tile
 
 BOARD = 10  # Squares along a padded board.
@@ -44,9 +45,9 @@ def filters_of(weights: np.ndarray) -> Filters:
     return Filters(aligned_copy(packed(transformed_filters(weights))), plain)
 
 
-def products_buffer(positions: int, channels: int) -> np.ndarray:
-    """Return a flat buffer of zeroed products."""
-    return aligned_zeros(PLACES * (TILES * positions * channels + STRIDE_PAD))
+def products_buffer(channels: int) -> np.ndarray:
+    """Return a flat buffer of zeroed products of one chunk."""
+    return aligned_zeros(PLACES * (TILES * CHUNK * channels + STRIDE_PAD))
 
 
 @kernel(contract=True)

@@ -116,8 +116,9 @@ def feed_forward(encoders, layer, x, count, space):
 @kernel(contract=True)
 def _attend(encoders, layer, x, count, space):
     width, inner = encoders.output_bias.shape[1], encoders.query_bias.shape[1]
-    dense_rows(x, width, encoders.queries[layer], 3 * inner, space.queries, SQUARES * count)
-    add_bias(space.queries, encoders.query_bias[layer], SQUARES * count, 3 * inner)
+    all_rows = SQUARES * count
+    dense_rows(x, width, encoders.queries[layer], 3 * inner, space.queries, all_rows)
+    add_bias(space.queries, encoders.query_bias[layer], all_rows, 3 * inner)
     depth = inner // encoders.heads
     for p in range(count):
         for head in range(encoders.heads):
@@ -136,11 +137,9 @@ def _attend(encoders, layer, x, count, space):
                 np.int64(16),
                 ORIGIN,
             )
-            bias_at = (
-                (p * encoders.heads + head) * SQUARES * SQUARES
-                if encoders.generated
-                else np.int64(-1)
-            )
+            bias_at = np.int64(-1)
+            if encoders.generated:
+                bias_at = (p * encoders.heads + head) * SQUARES * SQUARES
             softmax_rows(space.scores, space.bias, bias_at)
             _pack_values(space.queries, start + 2 * inner, 3 * inner, depth, space.values)
             mixed = Rows(p * SQUARES * inner + head * depth, inner)
@@ -156,15 +155,9 @@ def _attend(encoders, layer, x, count, space):
                 np.int64(16),
                 ORIGIN,
             )
-    dense_rows(space.mixed, inner, encoders.output[layer], width, space.added, SQUARES * count)
-    add_and_norm(
-        x,
-        space.added,
-        encoders.output_bias[layer],
-        encoders.norm1[layer],
-        SQUARES * count,
-        encoders,
-    )
+    dense_rows(space.mixed, inner, encoders.output[layer], width, space.added, all_rows)
+    bias, norm = encoders.output_bias[layer], encoders.norm1[layer]
+    add_and_norm(x, space.added, bias, norm, all_rows, encoders)
 
 
 @kernel()

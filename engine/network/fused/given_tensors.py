@@ -1,7 +1,6 @@
 """Parameters and buffers of a tower or transformer that come by name, from whatever file."""
 
 from collections import UserDict
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from engine import nn
 from engine.errors import ConfigError, ShapeError
 from engine.network.fused.network_sizes import NORM_EPSILON, NetworkSizes
+from engine.network.outputs import Tensors
 
 
 class LazyTensors(UserDict[str, Any]):
@@ -23,20 +23,20 @@ class LazyTensors(UserDict[str, Any]):
         return self.data[name]()
 
 
-def layers_with(tensors: Mapping[str, np.ndarray], config: NetworkSizes) -> nn.MultiHead:
+def layers_with(tensors: Tensors, config: NetworkSizes) -> nn.MultiHead:
     """Return the layers of a network with these parameters and buffers, by name.
 
     They share arrays that are float32. Errors as of `fitting`.
     """
     model = config.blank()
-    given = fitting(model, tensors)
+    fitted = fitting(model, tensors)
     for path, layer in model.walk():
         for arrays in (layer.params, layer.buffers):
-            arrays.update({name: given[f"{path}.{name}"] for name in arrays})
+            arrays.update({name: fitted[f"{path}.{name}"] for name in arrays})
     return model
 
 
-def fitting(model: nn.Layer, tensors: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+def fitting(model: nn.Layer, tensors: Tensors) -> Tensors:
     """Return the parameters and buffers of a model, float32, each checked when it is taken.
 
     Raises ConfigError when one is missing, which shows at once, or a variance is negative, and

@@ -44,6 +44,16 @@ class DenseHead(NamedTuple):
     bias2: np.ndarray  # [outputs]
 
 
+class AnswerHeads(NamedTuple):
+    """The value head and moves left."""
+
+    squares: (
+        OneByOne  # Their 1x1 convolutions: the value head's features, then those of moves left.
+    )
+    value: DenseHead
+    moves_left: DenseHead
+
+
 class HeadSpace(NamedTuple):
     """One thread's buffers for one chunk of P positions."""
 
@@ -58,34 +68,34 @@ class HeadSpace(NamedTuple):
     moves_left: Annotated[np.ndarray, "float32 [P, 1]"]
 
 
-def head_space(heads: OneByOne, value: DenseHead, moves_left: DenseHead) -> HeadSpace:
+def head_space(heads: AnswerHeads) -> HeadSpace:
     """Buffers for one chunk."""
-    value_channels, moves_left_channels = heads.head_features.tolist()
+    value_channels, moves_left_channels = heads.squares.head_features.tolist()
     return buffers(
         HeadSpace,
         P=CHUNK,
-        F=len(heads.bias),
+        F=len(heads.squares.bias),
         value_channels=value_channels,
-        value_units=len(value.bias1),
+        value_units=len(heads.value.bias1),
         moves_left_channels=moves_left_channels,
-        moves_left_units=len(moves_left.bias1),
+        moves_left_units=len(heads.moves_left.bias1),
     )
 
 
 @kernel(contract=True)
-def value_features(heads, boards, count, act, space):
+def value_features(squares, boards, count, act, space):
     """Compute the features of both heads of `count` positions from boards [P, 10, 10, C]."""
     for p in range(count):
-        convolve_squares(heads, boards, p, space.features, ORIGIN)
-        keep_features(heads, p, act, space)
+        convolve_squares(squares, boards, p, space.features, ORIGIN)
+        keep_features(squares, p, act, space)
 
 
 @kernel(contract=True)
-def keep_features(heads, p, act, space):
+def keep_features(squares, p, act, space):
     """Activate space.features, position p's, and put them in their places for `answer_values`."""
-    value_channels, moves_left_channels = heads.head_features
-    width = len(heads.bias)
-    activate(space.features, heads.bias, SQUARES, act)
+    value_channels, moves_left_channels = squares.head_features
+    width = len(squares.bias)
+    activate(space.features, squares.bias, SQUARES, act)
     _copy_columns(space.features, width, ORIGIN, space.value_features, p, value_channels)
     _copy_columns(
         space.features, width, value_channels, space.moves_left_features, p, moves_left_channels
@@ -93,15 +103,16 @@ def keep_features(heads, p, act, space):
 
 
 @kernel(contract=True)
-def answer_values(heads, value, moves_left, count, act, space, wdl, plies):
+def answer_values(heads, count, act, space, wdl, plies):
     """Write wdl and plies of the first `count` positions from their features."""
-    _hidden_layer(value, count, act, space.value_features, space.value_hidden)
-    _last_layer(value, count, space.value_hidden, space.value)
-    if heads.head_features[1]:
+    _hidden_layer(heads.value, count, act, space.value_features, space.value_hidden)
+    _last_layer(heads.value, count, space.value_hidden, space.value)
+    if heads.squares.head_features[1]:
+        moves_left = heads.moves_left
         _hidden_layer(moves_left, count, act, space.moves_left_features, space.moves_left_hidden)
         _last_layer(moves_left, count, space.moves_left_hidden, space.moves_left)
     for p in range(count):
-        _write_probabilities(space.value, p, len(value.bias2) == 1, wdl[p])
+        _write_probabilities(space.value, p, len(heads.value.bias2) == 1, wdl[p])
         plies[p] = max(space.moves_left[p, 0] * np.float32(MOVES_LEFT_SCALE), np.float32(0))
 
 

@@ -56,15 +56,13 @@ class NetworkSizes:
 
     def check_sizes(self: Any, **known: Collection[Any]) -> None:
         """Check all numbers, and these fields against their known values. Raises ConfigError."""
-        for name, default in ((field.name, field.default) for field in fields(self)):
-            size = getattr(self, name)
-            least = 0 if _MAY_BE_ZERO.fullmatch(name) else 1
-            if type(default) is int and not (
-                type(size) is int and least <= size <= self.largest_size
-            ):
-                raise ConfigError(
-                    f"{self.kind}: expected {name} from {least} to {self.largest_size}, found {size!r}"
-                )
+        for field in fields(self):
+            size = getattr(self, field.name)
+            least = 0 if _MAY_BE_ZERO.fullmatch(field.name) else 1
+            is_size = type(size) is int and least <= size <= self.largest_size
+            if type(field.default) is int and not is_size:
+                expected = f"{field.name} from {least} to {self.largest_size}"
+                raise ConfigError(f"{self.kind}: expected {expected}, found {size!r}")
         for name, values in known.items():
             if (value := getattr(self, name)) not in values:
                 raise ConfigError(
@@ -82,12 +80,14 @@ class NetworkSizes:
 
     def describe_heads(self) -> str:
         """Describe the value and moves-left heads in words."""
-        heads = f" {', '.join(self.value_heads)}" if len(self.value_heads) > 1 else ""
-        left = f"moves left ({self.moves_left_channels} channels, {self.moves_left_hidden} units)"
-        return (
-            f"{self.value} value{heads} ({self.value_channels} channels, {self.value_hidden} units); "
-            f"{left if self.moves_left_channels else 'no moves left'}"
-        )
+        value = f"{self.value} value"
+        if len(self.value_heads) > 1:
+            value += f" {', '.join(self.value_heads)}"
+        value += f" ({self.value_channels} channels, {self.value_hidden} units); "
+        if not self.moves_left_channels:
+            return f"{value}no moves left"
+        channels = f"{self.moves_left_channels} channels"
+        return f"{value}moves left ({channels}, {self.moves_left_hidden} units)"
 
     def answer_heads(self) -> dict[str, tuple[int, int, int, str]]:
         """Return channels, hidden units, outputs and last activation ("": none) of the value heads
@@ -98,8 +98,9 @@ class NetworkSizes:
             self.value_name(head): (self.value_channels, self.value_hidden, *answer)
             for head in self.value_heads
         }
-        left = {"moves_left": (self.moves_left_channels, self.moves_left_hidden, 1, "")}
-        return heads | left if self.moves_left_channels else heads
+        if self.moves_left_channels:
+            heads["moves_left"] = (self.moves_left_channels, self.moves_left_hidden, 1, "")
+        return heads
 
     @property
     def value_head(self) -> str:
@@ -108,9 +109,10 @@ class NetworkSizes:
 
     def value_name(self, head: str) -> str:
         """Our name of one of Lc0's value heads, such as wdl or wdl_q."""
-        return ("wdl" if self.value == "wdl" else "value") + (
-            "" if head == "winner" else f"_{head}"
-        )
+        name = "wdl" if self.value == "wdl" else "value"
+        if head == "winner":
+            return name
+        return f"{name}_{head}"
 
 
 def dense_head(
@@ -121,13 +123,16 @@ def dense_head(
 ) -> nn.Sequential:
     """Return a head of two dense layers of these sizes (`answer_heads`) behind the layers `first`."""
     channels, hidden, outputs, last = sizes
+    squash = {}
+    if last:
+        squash["squash"] = nn.Activation(last)
     return nn.Sequential(
         **first,
         flatten=nn.Flatten(),
         dense1=nn.Dense(channels * SQUARES, hidden, rng),
         activation=nn.Activation(config.activation),
         dense2=nn.Dense(hidden, outputs, rng, initialization="glorot"),
-        **({"squash": nn.Activation(last)} if last else {}),
+        **squash,
     )
 
 

@@ -84,13 +84,19 @@ class Fused:
     def new_policy_space(self) -> PolicySpace:
         """Make a policy head's buffers for one chunk."""
         head = self.policy
-        planes = len(head.bias) if isinstance(head, ConvHead) else len(head.squares.bias)
-        is_conv, is_attention = isinstance(head, ConvHead), isinstance(head, Attention)
-        return PolicySpace(
-            answers=aligned_zeros(CHUNK * SQUARES * (len(head.bias) if is_attention else planes)),
-            multiplied=products_buffer(CHUNK, planes) if is_conv else aligned_zeros(0),
-            embedded=aligned_zeros(CHUNK * SQUARES * planes * is_attention),
-        )
+        nothing = aligned_zeros(0)
+        if isinstance(head, ConvHead):
+            planes = len(head.bias)
+            return PolicySpace(_for_squares(planes), products_buffer(planes), nothing)
+        features = _for_squares(len(head.squares.bias))
+        if isinstance(head, Attention):
+            return PolicySpace(_for_squares(len(head.bias)), nothing, features)
+        return PolicySpace(features, nothing, nothing)
+
+
+def _for_squares(numbers: int) -> np.ndarray:
+    """Return room for so many numbers of each square of a chunk."""
+    return aligned_zeros(CHUNK * SQUARES * numbers)
 
 
 def _is_finite(part: object) -> bool:

@@ -6,7 +6,7 @@ activation and gate.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -17,21 +17,22 @@ from engine.native.aligned_arrays import aligned, aligned_copy
 from engine.native.lanes import LANES
 from engine.network.fused.encoder_steps import Encoders
 from engine.network.fused.given_tensors import LazyTensors, fitting
-from engine.network.fused.heads import DenseHead, OneByOne
+from engine.network.fused.heads import AnswerHeads, DenseHead, OneByOne
 from engine.network.fused.multiply import packed
 from engine.network.fused.network_sizes import NORM_EPSILON, SQUARES, NetworkSizes
 from engine.network.fused.policy_heads import Attention
 from engine.network.fused.smooth import ACTIVATION_CODES
+from engine.network.outputs import Tensors
 from engine.nn.norm_folding import fold_norm
 
-Tensors = Mapping[str, np.ndarray]  # float64 parameters from `folded_tensors`
 Affine = tuple[np.ndarray, np.ndarray]  # weight and bias
 ACTIVATIONS = ("relu", "mish")
 NORM_PARTS = ("gamma", "beta", "running_mean", "running_variance")
 FAR_BELOW_ZERO = -100.0  # where a sigmoid is 0
+NO_SMOLGEN: dict[str, Any] = {"hidden": 0, "generated": 0, "activation": "identity"}
 
 
-def folded_tensors(config: NetworkSizes, tensors: Mapping[str, np.ndarray]) -> Tensors:
+def folded_tensors(config: NetworkSizes, tensors: Tensors) -> Tensors:
     """Return a network's parameters by name, batch norm folded in, as float64: they are rounded
     once, at the end.
 
@@ -139,18 +140,15 @@ def one_by_one(*parts: Affine) -> OneByOne:
     )
 
 
-def answer_heads(tensors: Tensors, value: str, embedding: str) -> dict[str, Any]:
-    """Return the fields `heads`, `value` and `moves_left` of a network; `embedding` is the heads'
-    first layer.
-    """
-    heads = [value] + ["moves_left"] * (f"moves_left.{embedding}.weight" in tensors)
+def answer_heads(tensors: Tensors, value: str, embedding: str) -> AnswerHeads:
+    """Return the value head of this name and moves left; `embedding` is their first layer."""
+    squares = [affine(tensors, f"{value}.{embedding}")]
     nothing = np.zeros(0, np.float32)
-    dense = [
-        *(_dense_head(tensors, head) for head in heads),
-        DenseHead(nothing, nothing, np.zeros((0, 0), np.float32), nothing),
-    ]
-    squares = one_by_one(*(affine(tensors, f"{head}.{embedding}") for head in heads))
-    return {"heads": squares, "value": dense[0], "moves_left": dense[1]}
+    moves_left = DenseHead(nothing, nothing, np.zeros((0, 0), np.float32), nothing)
+    if f"moves_left.{embedding}.weight" in tensors:
+        squares.append(affine(tensors, f"moves_left.{embedding}"))
+        moves_left = _dense_head(tensors, "moves_left")
+    return AnswerHeads(one_by_one(*squares), _dense_head(tensors, value), moves_left)
 
 
 def _dense_head(tensors: Tensors, name: str) -> DenseHead:
@@ -180,15 +178,17 @@ def fold_encoders(tensors: Tensors, name: str, layers: int, sizes: dict) -> Enco
         _layer(tensors, f"{name}.layer{number}", sizes["heads"], smolgen)
         for number in range(layers)
     )
-    table = packed_copy(tensors[f"{name}.table"].T) if smolgen else np.zeros(0, np.float32)
+    table = np.zeros(0, np.float32)
+    if smolgen:
+        table = packed_copy(tensors[f"{name}.table"].T)
     return stacked_encoders(sizes, table, stacked(layers, folded))
 
 
 def stacked_encoders(sizes: dict, table: np.ndarray, layers: dict[str, np.ndarray]) -> Encoders:
     """Return layers that have the settings `sizes`, from their stacked arrays."""
     heads = sizes["heads"]
-    smolgen = sizes.get("smolgen")
-    counts = [smolgen["hidden"], heads * smolgen["generated"]] if smolgen else [0, 0]
+    smolgen = sizes.get("smolgen") or NO_SMOLGEN
+    generated = smolgen["generated"]
     fields = Encoders._fields[Encoders._fields.index("queries") : Encoders._fields.index("counts")]
     missing = np.zeros((len(layers["up"]), 0), np.float32)
     return Encoders(
@@ -197,9 +197,9 @@ def stacked_encoders(sizes: dict, table: np.ndarray, layers: dict[str, np.ndarra
         scale=np.float32(sizes.get("scale", 1.0)),
         epsilon=np.float32(sizes["epsilon"]),
         act=np.int64(ACTIVATION_CODES[sizes["activation"]]),
-        smolgen_act=np.int64(ACTIVATION_CODES[smolgen["activation"]] if smolgen else 0),
-        generated=np.int64(smolgen["generated"] if smolgen else 0),
-        counts=np.array(counts, np.int64),
+        smolgen_act=np.int64(ACTIVATION_CODES[smolgen["activation"]]),
+        generated=np.int64(generated),
+        counts=np.array([smolgen["hidden"], heads * generated], np.int64),
         table=table,
         **{field: layers.get(field, missing) for field in fields},
     )
@@ -207,14 +207,15 @@ def stacked_encoders(sizes: dict, table: np.ndarray, layers: dict[str, np.ndarra
 
 def _layer(tensors: Tensors, name: str, heads: int, smolgen: dict | None) -> dict[str, np.ndarray]:
     arrays = _attention(tensors, name, heads) | feed_weights(tensors, f"{name}.feed")
-    return arrays | (_smolgen(tensors, f"{name}.smolgen", smolgen["activation"]) if smolgen else {})
+    if smolgen:
+        arrays |= _smolgen(tensors, f"{name}.smolgen", smolgen["activation"])
+    return arrays
 
 
 def _attention(tensors: Tensors, name: str, heads: int) -> dict[str, np.ndarray]:
-    parts = (
+    query, key, value, output = (
         affine(tensors, f"{name}.attention.{part}") for part in ("query", "key", "value", "output")
     )
-    query, key, value, output = parts
     depth = len(query[0]) // heads
 
     def by_head(array: np.ndarray) -> np.ndarray:
@@ -236,12 +237,12 @@ def _attention(tensors: Tensors, name: str, heads: int) -> dict[str, np.ndarray]
 def feed_weights(tensors: Tensors, name: str) -> dict[str, np.ndarray]:
     """Return the arrays of a feed-forward block and its norm."""
     (up, up_bias), (down, down_bias) = two_dense(tensors, name)
-    biases = {"up_bias": pad(up_bias, 0), "down_bias": pad(down_bias, 0)}
     return {
         "up": matrix(up),
+        "up_bias": pad(up_bias, 0),
         "down": matrix(down),
+        "down_bias": pad(down_bias, 0),
         "norm2": norm_weights(tensors, f"{name}.norm"),
-        **biases,
     }
 
 

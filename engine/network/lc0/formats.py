@@ -2,6 +2,7 @@
 by name.
 """
 
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -27,20 +28,10 @@ _ATTENTION_BODY = 6
 _MULTIHEAD = 7
 _LEGACY_MULTIHEAD = 134
 _TRANSFORMERS = (_ATTENTION_BODY, _MULTIHEAD, _LEGACY_MULTIHEAD)
-_INNER = {
-    1: "mish",
-    2: "relu",
-    3: "identity",
-    4: "tanh",
-    5: "sigmoid",
-    6: "selu",
-    7: "swish",
-    8: "squared_relu",
-}
+_INNER = dict(enumerate("mish relu identity tanh sigmoid selu swish squared_relu".split(), 1))
 _POLICIES = {1: "classical", 2: "convolution", 3: "attention"}
-_OF_TOWERS: dict[
-    str, tuple[str, dict[int, Any]]
-] = {  # our name of each field, and what its numbers mean
+# Our name of each field, and what its numbers mean.
+_OF_TOWERS: dict[str, tuple[str, dict[int, Any]]] = {
     "input": ("input_format", {number: number for number in INPUT_FORMATS}),
     "policy": ("policy", _POLICIES),
     "value": ("value", {1: "scalar", 2: "wdl"}),
@@ -84,7 +75,9 @@ def network_of(path: str | Path, net: Message, to_play: bool) -> PlanesConfig:
         fields[name] = meanings[form[field]]
     sizes = _Sizes(path, weights, fields, to_play)
     try:
-        return sizes.tower() if is_tower else sizes.transformer()
+        if is_tower:
+            return sizes.tower()
+        return sizes.transformer()
     except ConfigError as error:
         raise NetFileError(path, "a network of a playable size", str(error)) from error
 
@@ -104,7 +97,9 @@ def format_of(config: PlanesConfig) -> Message:
     else:
         network["network"], table = _MULTIHEAD, _OF_TRANSFORMERS
     for field, (name, meanings) in table.items():
-        value = config.moves_left_channels > 0 if name == "moves_left" else getattr(config, name)
+        value = config.moves_left_channels > 0
+        if name != "moves_left":
+            value = getattr(config, name)
         numbers = [number for number, meaning in meanings.items() if meaning == value]
         if not numbers:
             raise ConfigError(f"Lc0 has no networks with the {name} {value!r}")
@@ -114,16 +109,13 @@ def format_of(config: PlanesConfig) -> Message:
 
 def min_version_of(config: PlanesConfig) -> Message:
     """Return the oldest lc0 version that can play this network."""
-    family = "transformer" if isinstance(config, TransformerConfig) else ""
-    needs = {
-        family,
-        config.policy,
-        config.activation,
-        "moves_left" if config.moves_left_channels else "",
-    }
-    return _MIN_VERSION | {
-        "minor": max(_MIN_MINOR_VERSIONS.get(need, _MIN_VERSION["minor"]) for need in needs)
-    }
+    needs = {config.policy, config.activation}
+    if isinstance(config, TransformerConfig):
+        needs.add("transformer")
+    if config.moves_left_channels:
+        needs.add("moves_left")
+    minor = max(_MIN_MINOR_VERSIONS.get(need, _MIN_VERSION["minor"]) for need in needs)
+    return _MIN_VERSION | {"minor": minor}
 
 
 def describe(form: Message) -> dict[str, str]:
@@ -145,12 +137,14 @@ def _settled(form: Message, weights: Message) -> Message:
         and "value_heads" in weights
     ):
         form["input_embedding"] = 2
-    return form | ({"policy": 1, "value": 1} if form["network"] in (_CLASSICAL, SE) else {})
+    if form["network"] in (_CLASSICAL, SE):
+        form |= {"policy": 1, "value": 1}
+    return form
 
 
-def _check(path: str | Path, form: Message, field: str, taken: tuple[int, ...]) -> None:
-    if form[field] not in taken:
-        names = " or ".join(format_name(field, number) for number in taken)
+def _check(path: str | Path, form: Message, field: str, allowed: tuple[int, ...]) -> None:
+    if form[field] not in allowed:
+        names = " or ".join(format_name(field, number) for number in allowed)
         raise NetFileError(path, names, format_name(field, form[field]))
 
 
@@ -186,8 +180,11 @@ class _Sizes:
             network = f"a transformer of {len(weights['encoder'])} encoder layers"
             raise NetFileError(self.path, "a convolutional tower", network)
         filters = self.of("trunk.input_conv.weight", PLANES * 9)
-        sizes: dict[str, Any] = {"filters": filters, "blocks": len(weights.get("residual", []))}
-        sizes["se_ratio"] = self._gates(filters)
+        sizes: dict[str, Any] = {
+            "filters": filters,
+            "blocks": len(weights.get("residual", [])),
+            "se_ratio": self._gates(filters),
+        }
         if policy == "attention":
             sizes |= self.attention()
         elif policy == "convolution":
@@ -202,7 +199,10 @@ class _Sizes:
         inputs.
         """
         sizes = {"moves_left_channels": 0}
-        for head in ("value", "moves_left") if self.moves_left else ("value",):
+        heads = ["value"]
+        if self.moves_left:
+            heads.append("moves_left")
+        for head in heads:
             sizes[f"{head}_channels"] = self.of(f"{head}.{first}", inputs)
             sizes[f"{head}_hidden"] = self.of(f"{head}.dense1.bias")
         return sizes
@@ -237,9 +237,11 @@ class _Sizes:
             fields[name] = fields[name] or fields["activation"]
         width = self.of("trunk.embedding.dense.bias")
         heads = int(weights.get("headcount", 0))
-        sizes: dict[str, Any] = {"width": width, "layers": len(weights["encoder"]), "heads": heads}
-        sizes["gate"] = "ip_mult_gate" in weights
-        sizes |= {
+        sizes: dict[str, Any] = {
+            "width": width,
+            "layers": len(weights["encoder"]),
+            "heads": heads,
+            "gate": "ip_mult_gate" in weights,
             "inner": self.of(f"{layer}.attention.query.bias"),
             "hidden": self.of(f"{layer}.feed.dense1.bias"),
         }
@@ -258,9 +260,7 @@ class _Sizes:
             layers_there = f"{len(layers)} of them behind {len(blocks)} residual blocks"
             raise NetFileError(self.path, "encoder layers on the squares themselves", layers_there)
         attentions = [layer.get("mha", {}) for layer in layers]
-        if any(
-            name in attention for attention in attentions for name in ("rpe_q", "rpe_k", "rpe_v")
-        ):
+        if not {"rpe_q", "rpe_k", "rpe_v"}.isdisjoint(chain.from_iterable(attentions)):
             raise NetFileError(
                 self.path, "attention without relative positions", "rpe_q, rpe_k or rpe_v"
             )

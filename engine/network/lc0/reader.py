@@ -7,7 +7,7 @@ was found.
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,12 +26,11 @@ from engine.network.input_formats import counter_scale
 from engine.network.lc0.formats import describe, network_of
 from engine.network.lc0.schema import (
     BFLOAT16,
-    FLOAT16,
-    FLOAT32,
     LINEAR16,
     MAX_STEP,
     NET,
     NET_START,
+    STORED_TYPES,
     format_name,
 )
 from engine.network.lc0.tensor_map import (
@@ -42,6 +41,7 @@ from engine.network.lc0.tensor_map import (
     stored_tensors,
     with_counter_times,
 )
+from engine.network.outputs import Tensors
 
 # Unpacked bytes; a transformer of 1,024 numbers a square and 15 layers has 400 MB in 16 bits.
 MAX_BYTES = 1 << 30
@@ -62,7 +62,7 @@ class PlanesFile:
 
     config: PlanesConfig
     # Float32 by the names of `tower_model` or `transformer_model`.
-    tensors: Mapping[str, np.ndarray]
+    tensors: Tensors
     card: dict[str, Any]  # how it was trained; Lc0's steps and losses under "training"
 
 
@@ -127,7 +127,7 @@ def _read(path: Path, file: IO[bytes]) -> bytes | bytearray:
 # ---- tensors -------------------------------------------------------------------------------------
 
 
-def _tensors(path: Path, weights: Message, config: PlanesConfig) -> Mapping[str, np.ndarray]:
+def _tensors(path: Path, weights: Message, config: PlanesConfig) -> Tensors:
     decoders: Decoders = {}
     by_name = "policy_heads" in weights, "value_heads" in weights
     try:
@@ -147,12 +147,16 @@ def _numbers(part: Any) -> int:
         return sum(map(_numbers, part))
     if not isinstance(part, dict):
         return 0
-    return count(part) if "params" in part else sum(map(_numbers, part.values()))
+    if "params" in part:
+        return count(part)
+    return sum(map(_numbers, part.values()))
 
 
 def _plain(path: Path, weights: Message, row: Plain) -> Decoder:
     decoder = _tensor(path, find(path, weights, *row.places), row.places[0], row.shape)
-    return decoder if row.scale == 1.0 else lambda: decoder() / np.float32(row.scale)
+    if row.scale == 1.0:
+        return decoder
+    return lambda: decoder() / np.float32(row.scale)
 
 
 def _convolution(path: Path, weights: Message, row: ConvTensors) -> Decoders:
@@ -206,10 +210,10 @@ def _tensor(path: Path, layer: Message, name: str, shape: tuple[int, ...]) -> De
     """Check the size of a tensor; return what decodes it, float32."""
     params: Any = layer.get("params", b"")
     encoding = layer.get("encoding", LINEAR16)
-    if encoding not in (LINEAR16, FLOAT16, BFLOAT16, FLOAT32):
+    if encoding not in STORED_TYPES:
         expected = f"{name} encoded as LINEAR16, FLOAT16, BFLOAT16 or FLOAT32"
         raise NetFileError(path, expected, format_name("weights_encoding", encoding))
-    size = math.prod(shape) * (4 if encoding == FLOAT32 else 2)
+    size = math.prod(shape) * np.dtype(STORED_TYPES[encoding]).itemsize
     if len(params) != size:
         raise NetFileError(path, f"{size} bytes in {name} {list(shape)}", str(len(params)))
     return partial(_decoded, path, layer, name, shape)
@@ -219,20 +223,21 @@ def _decoded(path: Path, layer: Message, name: str, shape: tuple[int, ...]) -> n
     """Return one tensor; LINEAR16 is min + t (max - min), where t is a 16-bit number divided by
     65535.
     """
-    params, encoding = layer.get("params", b""), layer.get("encoding", LINEAR16)
+    encoding = layer.get("encoding", LINEAR16)
+    numbers = np.frombuffer(layer.get("params", b""), STORED_TYPES[encoding])
     if encoding == LINEAR16:
         low, high = (np.float32(layer.get(bound, 0.0)) for bound in ("min_val", "max_val"))
         if not (abs(low) <= LARGEST and abs(high) <= LARGEST):  # true for NaN too
             raise NetFileError(path, f"numbers up to {LARGEST:g} in {name}", f"{low} to {high}")
-        numbers = np.frombuffer(params, "<u2").astype(np.float32)
+        numbers = numbers.astype(np.float32)
         numbers /= np.float32(MAX_STEP)
         numbers *= high - low
         numbers += low
         return numbers.reshape(shape)
     if encoding == BFLOAT16:  # the upper half of a float32
-        numbers = (np.frombuffer(params, "<u2").astype("<u4") << 16).view("<f4")
+        numbers = (numbers.astype("<u4") << 16).view("<f4")
     else:
-        numbers = np.frombuffer(params, "<f4" if encoding == FLOAT32 else "<f2").astype(np.float32)
+        numbers = numbers.astype(np.float32)
     if not (np.abs(numbers) <= LARGEST).all():
         raise NetFileError(path, f"numbers up to {LARGEST:g} in {name}", "larger ones, or NaN")
     return numbers.reshape(shape)

@@ -18,6 +18,7 @@ LINEAR16 = 1  # encoding of tensors as 16-bit steps from the smallest to the lar
 FLOAT16 = 2
 BFLOAT16 = 3
 FLOAT32 = 4
+STORED_TYPES = {LINEAR16: "<u2", FLOAT16: "<f2", BFLOAT16: "<u2", FLOAT32: "<f4"}
 MAX_STEP = 65535  # number of the step that stands for the largest value
 
 LAYER = fields(min_val="float", max_val="float", params="bytes", encoding="uint")
@@ -96,13 +97,9 @@ _INNER_ACTIVATIONS = _named(
 )
 _CANONICAL = "112_WITH_CANONICALIZATION"
 FORMAT_NAMES: dict[str, dict[int, str]] = {
-    "weights_encoding": {
-        0: "UNKNOWN_ENCODING",
-        1: "LINEAR16",
-        2: "FLOAT16",
-        3: "BFLOAT16",
-        4: "FLOAT32",
-    },
+    "weights_encoding": dict(
+        enumerate("UNKNOWN_ENCODING LINEAR16 FLOAT16 BFLOAT16 FLOAT32".split())
+    ),
     "input": {
         **_named("INPUT", f"UNKNOWN CLASSICAL_112_PLANE 112_WITH_CASTLING_PLANE {_CANONICAL}"),
         4: f"INPUT_{_CANONICAL}_HECTOPLIES",
@@ -120,15 +117,11 @@ FORMAT_NAMES: dict[str, dict[int, str]] = {
     },
     "policy": _named("POLICY", "UNKNOWN CLASSICAL CONVOLUTION ATTENTION"),
     "value": _named("VALUE", "UNKNOWN CLASSICAL WDL PARAM"),
-    "moves_left": {0: "MOVES_LEFT_NONE", 1: "MOVES_LEFT_V1"},
-    "default_activation": {0: "DEFAULT_ACTIVATION_RELU", 1: "DEFAULT_ACTIVATION_MISH"},
+    "moves_left": _named("MOVES_LEFT", "NONE V1"),
+    "default_activation": _named("DEFAULT_ACTIVATION", "RELU MISH"),
     "smolgen_activation": _INNER_ACTIVATIONS,
     "ffn_activation": _INNER_ACTIVATIONS,
-    "input_embedding": {
-        0: "INPUT_EMBEDDING_NONE",
-        1: "INPUT_EMBEDDING_PE_MAP",
-        2: "INPUT_EMBEDDING_PE_DENSE",
-    },
+    "input_embedding": _named("INPUT_EMBEDDING", "NONE PE_MAP PE_DENSE"),
 }
 
 

@@ -4,7 +4,7 @@ measuring.
 
 import re
 from collections import ChainMap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ from engine.errors import NetFileError
 from engine.files.wire import Message
 from engine.network.families import PlanesConfig
 from engine.network.lc0.schema import FLOAT32
-from engine.network.outputs import MOVES_LEFT_SCALE
+from engine.network.outputs import MOVES_LEFT_SCALE, Tensors
 from engine.network.planes import FIFTY_MOVE_PLANE
 
 NORM = {
@@ -120,17 +120,23 @@ def places_of(name: str, by_name: ByName) -> tuple[str, ...]:
     """
     head, _, rest = name.partition(".")
     path, _, leaf = rest.rpartition(".")
-    path = path if leaf in _LEAVES else rest
+    if leaf not in _LEAVES:
+        path = rest
     before = ""
+    encoder = "encoder"
     which = head.partition("_")[2]
+    policies_by_name, values_by_name = by_name
     if head.startswith("policy"):
         head = "policy"
-        before = f"policy_heads.{POLICY_PLACES[which or 'vanilla']}." if by_name[0] else ""
+        encoder = "pol_encoder"
+        if policies_by_name:
+            before = f"policy_heads.{POLICY_PLACES[which or 'vanilla']}."
     elif head.startswith(("wdl", "value")):
         head = "value"
-        before = f"value_heads.{which or 'winner'}." if by_name[1] else ""
+        if values_by_name:
+            before = f"value_heads.{which or 'winner'}."
     if layer := re.match(r"encoder\.layer(\d+)", path):
-        before += f"{'pol_' if head == 'policy' else ''}encoder.{layer[1]}."
+        before += f"{encoder}.{layer[1]}."
         head = "layer"
         path = path[layer.end() + 1 :]
     matches = (
@@ -138,23 +144,22 @@ def places_of(name: str, by_name: ByName) -> tuple[str, ...]:
     )
     place = next(match.expand(place) for match, place in matches if match)
     place = place.format(_LEAVES.get(leaf), c=_CONV_LEAVES.get(leaf))
-    shared = ("policy_heads.", "") if before and place.startswith("ip_pol_") else ()
-    return tuple(start + place for start in (before, *shared))
+    if before and place.startswith("ip_pol_"):
+        return before + place, f"policy_heads.{place}", place
+    return (before + place,)
 
 
-def with_counter_times(
-    factor: float, tensors: Mapping[str, np.ndarray]
-) -> Mapping[str, np.ndarray]:
+def with_counter_times(factor: float, tensors: Tensors) -> Tensors:
     """Return a network's tensors with other weights of the fifty-move counter, which is not scaled
     before them.
     """
-    scaled = {
-        name: np.array(tensors[name]) for name in _COUNTER_READERS & tensors.keys() if factor != 1.0
-    }
+    if factor == 1.0:
+        return tensors
+    scaled = {name: np.array(tensors[name]) for name in _COUNTER_READERS & tensors.keys()}
     for array in scaled.values():
         array[:, FIFTY_MOVE_PLANE] *= factor
-    others: Any = tensors
-    return ChainMap(scaled, others)
+    unscaled: Any = tensors
+    return ChainMap(scaled, unscaled)
 
 
 # ---- parts of a message --------------------------------------------------------------------------
@@ -174,9 +179,9 @@ def find(path: str | Path, message: Message, *names: str) -> Message:
     for name in names:
         part: Any = message
         for word in name.split("."):
-            part = (
-                dict(enumerate(part)).get(int(word)) if isinstance(part, list) else part.get(word)
-            )
+            if isinstance(part, list):
+                part = {str(number): item for number, item in enumerate(part)}
+            part = part.get(word)
             if part is None:
                 break
         else:

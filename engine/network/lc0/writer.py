@@ -13,7 +13,6 @@ constant plane, above all the fifty-move counter, sees only that sum.
 """
 
 import gzip
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +35,7 @@ from engine.network.lc0.tensor_map import (
     stored_tensors,
     with_counter_times,
 )
-from engine.network.outputs import policy_name
+from engine.network.outputs import Tensors, policy_name
 from engine.network.tower.tower_model import TowerConfig
 from engine.nn.norm_folding import fold_norm
 
@@ -69,38 +68,38 @@ def save_lc0(path: Path, tower: PlanesFile) -> None:
     if license := tower.card.get("license"):
         net["license"] = license
     data = encode(net, NET)
+    if path.suffix == ".gz":
+        data = gzip.compress(data, mtime=0)
     try:
         with atomic_write(path) as file:
-            file.write(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
+            file.write(data)
     except OSError as error:
         raise NetFileError(path, "a place to write the net to", str(error)) from error
 
 
-def _weights(path: Path, given: Mapping[str, np.ndarray], config: PlanesConfig) -> Message:
+def _weights(path: Path, trained: Tensors, config: PlanesConfig) -> Message:
     weights: Message = {}
-    model = layers_with(
-        with_counter_times(1 / counter_scale(config.input_format), given), config
-    ).astype(np.float64)
+    scaled = with_counter_times(1 / counter_scale(config.input_format), trained)
+    model = layers_with(scaled, config).astype(np.float64)
     tensors = model.named_parameters() | model.named_buffers()
     by_name = (not isinstance(config, TowerConfig),) * 2  # transformers have all heads by name
     for row in stored_tensors(config, by_name):
         if isinstance(row, ConvTensors):
             put(weights, row.block, _block(path, tensors, row))
         else:
-            put(
-                weights, row.places[0], _quantised(path, row.name, tensors[row.name] * row.scale)[0]
-            )
+            layer, _ = _quantised(path, row.name, tensors[row.name] * row.scale)
+            put(weights, row.places[0], layer)
     if not isinstance(config, TowerConfig):
         weights["headcount"] = config.heads
-    for head in config.policy_heads if config.policy_layers else ():
-        place = places_of(f"{policy_name(head)}.moves.promotion", by_name)[0].replace(
-            "ip4_pol_w", "pol_headcount"
-        )
-        put(weights, place, config.policy_attention_heads)
+    if config.policy_layers:
+        for head in config.policy_heads:
+            promotion = places_of(f"{policy_name(head)}.moves.promotion", by_name)[0]
+            place = promotion.replace("ip4_pol_w", "pol_headcount")
+            put(weights, place, config.policy_attention_heads)
     return weights
 
 
-def _block(path: Path, tensors: Mapping[str, np.ndarray], row: ConvTensors) -> Message:
+def _block(path: Path, tensors: Tensors, row: ConvTensors) -> Message:
     """Return a convolution with its bias, or with a batch norm that holds the channels' factors and
     offsets.
     """
@@ -113,7 +112,7 @@ def _block(path: Path, tensors: Mapping[str, np.ndarray], row: ConvTensors) -> M
     return min(ways, key=lambda way: _distance(_folded(way[1]), target))[0]
 
 
-def _folded(parts: Mapping[str, np.ndarray]) -> Folded:
+def _folded(parts: Tensors) -> Folded:
     """Fold the batch norm of a ConvBlock."""
     gammas, betas, means, variances = (
         parts[f"bn_{name}"] for name in ("gammas", "betas", "means", "stddivs")
@@ -136,21 +135,20 @@ def _scaled(weight: np.ndarray, bias: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def _stored(
-    path: Path, name: str, parts: Mapping[str, np.ndarray]
-) -> tuple[Message, dict[str, np.ndarray]]:
+def _stored(path: Path, name: str, parts: Tensors) -> tuple[Message, dict[str, np.ndarray]]:
     """Return a ConvBlock, and the numbers that it encodes."""
-    layers = {field: _quantised(path, name, part) for field, part in parts.items()}
-    return {field: layer for field, (layer, _) in layers.items()}, {
-        field: part for field, (_, part) in layers.items()
-    }
+    block: Message = {}
+    numbers = {}
+    for field, part in parts.items():
+        block[field], numbers[field] = _quantised(path, name, part)
+    return block, numbers
 
 
-def _distance(found: Folded, wanted: Folded) -> float:
+def _distance(stored: Folded, exact: Folded) -> float:
     """Error of the weights, relative to the largest of their channel, and of the biases."""
-    largest = np.maximum(np.abs(wanted[0]).max(axis=(1, 2, 3)), TINY)
-    off = np.abs(found[0] - wanted[0]).max(axis=(1, 2, 3)) / largest
-    return float(off.max() + np.abs(found[1] - wanted[1]).max())
+    largest = np.maximum(np.abs(exact[0]).max(axis=(1, 2, 3)), TINY)
+    off = np.abs(stored[0] - exact[0]).max(axis=(1, 2, 3)) / largest
+    return float(off.max() + np.abs(stored[1] - exact[1]).max())
 
 
 def _quantised(path: Path, name: str, tensor: np.ndarray) -> tuple[Message, np.ndarray]:
@@ -160,15 +158,18 @@ def _quantised(path: Path, name: str, tensor: np.ndarray) -> tuple[Message, np.n
     """
     if not np.isfinite(tensor).all():
         raise NetFileError(path, f"finite numbers to save in {name}", "infinity or NaN")
-    low = 0.0 if tensor.size == 1 else float(np.float32(tensor.min()))
+    low = 0.0
+    if tensor.size > 1:
+        low = float(np.float32(tensor.min()))
     high = float(np.float32(tensor.max()))
     step = (high - low) / MAX_STEP or 1.0
-    taps = tensor.reshape(*tensor.shape[:2], -1) if tensor.ndim == 4 else tensor[..., None]
+    taps = tensor[..., None]
+    if tensor.ndim == 4:
+        taps = tensor.reshape(*tensor.shape[:2], -1)
     params, error = np.zeros(taps.shape, "<u2"), np.zeros(taps.shape[:-1])
     for tap in range(taps.shape[-1]):
         steps = (taps[..., tap] - low) / step + error
         params[..., tap] = np.clip(np.rint(steps), 0, MAX_STEP)
         error = steps - params[..., tap]
-    return {"min_val": low, "max_val": high, "params": params.tobytes()}, (
-        low + step * params
-    ).reshape(tensor.shape)
+    numbers = (low + step * params).reshape(tensor.shape)
+    return {"min_val": low, "max_val": high, "params": params.tobytes()}, numbers

@@ -11,7 +11,7 @@ Everything is seen from the side to move, mirrored as in `policy_features`. Feat
     3335 + square                   where our own move before that went to
     3399 + band                     the player's rating, in steps of 100
 
-Two more sorts of move than in `policy/moves.py`, each for every band, tell what depends on the
+Two more sorts of move than in `sparse/moves.py`, each for every band, tell what depends on the
 rating and on the moves before:
 
     sort 4    kind, answer, again, back, struck
@@ -93,7 +93,7 @@ class PeopleSight(NamedTuple):
     """One thread's scratch for `look`, and what it writes."""
 
     captures: QuiescenceSpace
-    attacks: Annotated[np.ndarray, "uint64 [2, 8]"]  # as in `policy.features.Sight`, to `threats`
+    attacks: Annotated[np.ndarray, "uint64 [2, 8]"]  # as in `policy_features.Sight`, to `threats`
     unsafe: Annotated[np.ndarray, "uint64 [8]"]
     threats: Annotated[np.ndarray, "uint64 [THREATS, 8]"]
     features: Annotated[np.ndarray, "int16 [MOST_FEATURES]"]  # out: indices of active features
@@ -138,12 +138,18 @@ def find_played(before, after, played):
     side = np.int64(before[SIDE])
     own_before, own_after = before[WHITE + side], after[WHITE + side]
     left, reached = own_before & ~own_after, own_after & ~own_before
-    left = left & before[KING] if left & before[KING] else left
-    reached = reached & after[KING] if reached & after[KING] else reached
-    taken = before[BLACK - side] & ~after[BLACK - side]
-    played[SOURCE] = ctz(left) if left else NO_SQUARE
-    played[TARGET] = ctz(reached) if reached else NO_SQUARE
-    played[TAKEN] = kind_on(before, ctz(taken)) if taken else NO_SQUARE
+    if left & before[KING]:
+        left &= before[KING]
+    if reached & after[KING]:
+        reached &= after[KING]
+    captured = before[BLACK - side] & ~after[BLACK - side]
+    played[:] = NO_SQUARE
+    if left:
+        played[SOURCE] = ctz(left)
+    if reached:
+        played[TARGET] = ctz(reached)
+    if captured:
+        played[TAKEN] = kind_on(before, ctz(captured))
 
 
 @kernel()
@@ -189,22 +195,26 @@ def _write_sorts_of_history(row, moves, n_moves, band, n_bands, sight):
     """Write sorts 4 to 6 of every move, after `write_moves`, from whose sorts they take parts."""
     side = np.int64(row[SIDE])
     last, own = sight.played[0], sight.played[1]
+    last_target = last[TARGET]
     occupied = row[WHITE] | row[BLACK]
     struck = ZERO
     flip = view_flip(row)
     place = np.int64(0)
-    if last[TARGET] != NO_SQUARE:
-        mover = kind_on(row, last[TARGET])
-        struck = targets_of(mover, last[TARGET], 1 - side, occupied)
-        place = 1 + mover * 64 + (last[TARGET] ^ flip)
+    if last_target != NO_SQUARE:
+        mover = kind_on(row, last_target)
+        struck = targets_of(mover, last_target, 1 - side, occupied)
+        place = 1 + mover * 64 + (last_target ^ flip)
     first_5 = FIRST_4 + n_bands * SORTS_4
     first_6 = first_5 + n_bands * SORTS_5 + place * KIND_SQUARES
     for i in range(n_moves):
-        source, target = np.int64(moves[i]) & 63, np.int64(moves[i]) >> 6 & 63
+        move = np.int64(moves[i])
+        source, target = move & 63, move >> 6 & 63
         aim = np.int64(sight.sorts[i, 0]) // 3  # kind, threat, risk
         captured = (np.int64(sight.sorts[i, 1]) - plain.SORTS[0]) // (2 * THREATS) % 6
         kind = aim // (3 * THREATS)
-        answer = 2 + last[TAKEN] if target == last[TARGET] else np.int64(0)
+        answer = np.int64(0)
+        if target == last_target:
+            answer = 2 + last[TAKEN]
         again = np.int64(source == own[TARGET])
         back = again & np.int64(target == own[SOURCE])
         hit = np.int64(struck >> np.uint64(source) & ONE)
@@ -225,7 +235,8 @@ def _write_sorts_of_kings(row, moves, n_moves, n_bands, sight):
     free = KING_ATTACKS[king] & ~enemies & ~sight.attacks[side, BY_ANY]
     first = FIRST_4 + n_bands * (SORTS_4 + SORTS_5) + SORTS_6
     for i in range(n_moves):
-        source, target = np.int64(moves[i]) & 63, np.int64(moves[i]) >> 6 & 63
+        move = np.int64(moves[i])
+        source, target = move & 63, move >> 6 & 63
         aim = np.int64(sight.sorts[i, 0]) // 3
         kind, threat = aim // (3 * THREATS), aim // 3 % THREATS
         escapes = np.int64(0)
@@ -239,15 +250,17 @@ def _write_sorts_of_kings(row, moves, n_moves, n_bands, sight):
 @kernel()
 def _write_sorts_of_exchanges(row, moves, n_moves, band, n_bands, sight):
     """Write sort 8 of every move."""
-    enemies = row[BLACK - np.int64(row[SIDE])]
-    contested = enemies | sight.attacks[1 - np.int64(row[SIDE]), BY_ANY]
+    side = np.int64(row[SIDE])
+    enemies = row[BLACK - side]
+    contested = enemies | sight.attacks[1 - side, BY_ANY]
     most = np.int64(LEVEL_ENDS_CP[EVEN])
     for i in range(n_moves):
         move = np.int64(moves[i])
-        sight.won[i] = 0
+        won = np.int64(0)
         if move >> 12 or contested >> np.uint64(move >> 6 & 63) & ONE:
-            sight.won[i] = see(row, move)
-            most = max(most, sight.won[i])
+            won = see(row, move)
+            most = max(most, won)
+        sight.won[i] = won
     first = FIRST_4 + n_bands * (SORTS_4 + SORTS_5) + SORTS_6 + SORTS_7 + band * SORTS_8
     for i in range(n_moves):
         level = np.int64(0)
@@ -255,6 +268,6 @@ def _write_sorts_of_exchanges(row, moves, n_moves, band, n_bands, sight):
         while level < len(LEVEL_ENDS_CP) and won >= LEVEL_ENDS_CP[level]:
             level += 1
         kind = np.int64(sight.sorts[i, 0]) // (9 * THREATS)
-        taken = np.int64(enemies >> np.uint64(np.int64(moves[i]) >> 6 & 63) & ONE)
-        number = ((kind * EXCHANGES + level) * 2 + np.int64(won == most)) * 2 + taken
+        captures = np.int64(enemies >> np.uint64(np.int64(moves[i]) >> 6 & 63) & ONE)
+        number = ((kind * EXCHANGES + level) * 2 + np.int64(won == most)) * 2 + captures
         sight.sorts[i, 8] = first + number

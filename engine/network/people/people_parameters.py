@@ -14,7 +14,7 @@ import numpy as np
 
 from engine.errors import ConfigError
 from engine.native.lanes import LANES
-from engine.network.outputs import matched, sizes_in
+from engine.network.outputs import check_size, matched, sizes_in
 from engine.network.people import people_features as features
 from engine.network.policy_map import POLICY_SIZE
 from engine.network.sparse.sparse_parameters import STEP, TrunkSizes
@@ -58,9 +58,9 @@ class PeopleConfig(TrunkSizes):
     tables: ClassVar = PeopleTables
 
     def __post_init__(self) -> None:
-        self.check_size("width", 2 * STEP, 4096)
-        self.check_size("mixer", STEP, 4096)
-        self.check_size("hidden", LANES // 2, 4096)
+        check_size(self, "width", 2 * STEP, 4096)
+        check_size(self, "mixer", STEP, 4096)
+        check_size(self, "hidden", LANES // 2, 4096)
         if not 0 <= self.layers <= MOST_LAYERS:
             raise ConfigError(f"{self}: expected up to {MOST_LAYERS} layers, got {self.layers}")
         if not 0 < self.n_bands <= MOST_BANDS or (self.highest - self.lowest) % RATING_STEP:

@@ -2,7 +2,6 @@
 every legal move out.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, NamedTuple, Self
 
@@ -16,13 +15,14 @@ from engine.files.dit_file import load_tensors
 from engine.native.aligned_arrays import aligned_copy, buffers
 from engine.native.elementary import exp
 from engine.native.jit import kernel
-from engine.network.accumulator.flat_tables import filled_tables
+from engine.network.accumulator.flat_tables import filled_tables, named_views
 from engine.network.accumulator.float_rows import (
     add_rows,
     add_weighted_rows,
     pair_products,
     score_row,
 )
+from engine.network.outputs import Tensors
 from engine.network.people.people_features import PeopleSight, look
 from engine.network.people.people_parameters import (
     RATING_STEP,
@@ -61,18 +61,17 @@ class PeoplePolicy:
     ConfigError or ShapeError when they do not fit `config`. Not for several threads at once.
     """
 
-    def __init__(self, tensors: Mapping[str, np.ndarray], config: PeopleConfig) -> None:
+    def __init__(self, tensors: Tensors, config: PeopleConfig) -> None:
         self.config = config
         tables = filled_tables(config, tensors)
-        layers = config.layers
-        units = config.units
-        hidden = config.mixer
-        mixer = tables.mixer.reshape(layers, hidden, units).swapaxes(1, 2)
-        mixed = tables.mixed.reshape(layers, units, hidden).swapaxes(1, 2)
+        named = named_views(tables, config)
+        mixer, mixed = (
+            aligned_copy(named[f"mixer.dense{k}.weight"].swapaxes(1, 2)) for k in (1, 2)
+        )
         fixed = {
             "tables": tables,
-            "mixer": aligned_copy(mixer).reshape(layers, -1),
-            "mixed": aligned_copy(mixed).reshape(layers, -1),
+            "mixer": mixer.reshape(config.layers, -1),
+            "mixed": mixed.reshape(config.layers, -1),
             "listed": new_sort_rows(),
         }
         self.model = buffers(PeopleModel, fixed, **config.sizes)
@@ -82,7 +81,8 @@ class PeoplePolicy:
         """Read a network of people; None stands for the one that comes with Aino. Raises
         NetFileError for every fault and any other network.
         """
-        path = default_net_path(entry="people") if path is None else Path(path)
+        if path is None:
+            path = default_net_path("people")
         header, tensors = load_tensors(path)
         try:
             return cls(tensors, people_config_of(header["model"]))
@@ -107,10 +107,9 @@ class PeoplePolicy:
         """
         model = self.model
         logits = np.zeros(len(model.logits))
-        n_bands = np.int64(self.config.n_bands)
         n_moves = 0
         for band, weight in self.bands(rating):
-            n_moves = predict_moves(model, stack, np.int64(band), n_bands)
+            n_moves = predict_moves(model, stack, band, self.config.n_bands)
             logits += weight / TEMPERATURE * model.logits.astype(np.float64)
         chances = logits[:n_moves]
         to_chances(chances)

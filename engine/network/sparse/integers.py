@@ -5,17 +5,15 @@ position: that of the bias and the rows of at most 32 pieces and of the state. R
 bytes, each with a scale of its own.
 """
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from engine.board.layout import PAWN
 from engine.errors import ConfigError
-from engine.network.accumulator.flat_tables import filled_tables
-from engine.network.accumulator.piece_count import PIECE_BUCKETS
+from engine.network.accumulator.flat_tables import filled_tables, named_views
 from engine.network.accumulator.short_rows import as_bytes, as_shorts, by_input, sum_scale
-from engine.network.outputs import MOVES_LEFT_SCALE
+from engine.network.outputs import MOVES_LEFT_SCALE, Tensors
 from engine.network.sparse.policy_features import (
     BALANCE_FEATURE,
     CASTLING_FEATURE,
@@ -28,7 +26,7 @@ from engine.network.sparse.policy_features import (
     SORTS,
     STATE_FEATURES,
 )
-from engine.network.sparse.sparse_parameters import OUTPUTS, ParameterTables, SparseConfig
+from engine.network.sparse.sparse_parameters import ParameterTables, SparseConfig
 from engine.network.value.value_parameters import most_of_pieces
 
 COARSEST_SCALE = 16  # of accumulators
@@ -60,7 +58,7 @@ class IntegerTables(NamedTuple):
     output_bias: np.ndarray  # float32 [V * LANES]
 
 
-def quantized(tensors: Mapping[str, np.ndarray], config: SparseConfig) -> IntegerTables:
+def quantized(tensors: Tensors, config: SparseConfig) -> IntegerTables:
     """Return a network with these parameters, by their names in `sparse_parameters`.
 
     Raises ConfigError or ShapeError when they do not fit `config`, and ConfigError if some position
@@ -68,7 +66,8 @@ def quantized(tensors: Mapping[str, np.ndarray], config: SparseConfig) -> Intege
     them any precision.
     """
     floats = filled_tables(config, tensors)
-    if not largest_output(floats, config) < float(np.finfo(np.float32).max):  # true for NaN too
+    named = named_views(floats, config)
+    if not largest_output(named) < float(np.finfo(np.float32).max):  # true for NaN too
         raise ConfigError("expected weights with finite sums, found larger ones, infinity or NaN")
     scale = sum_scale(largest_accumulator(floats, config), MAX_ACTIVE + 1, COARSEST_SCALE)
     heads = (
@@ -89,30 +88,31 @@ def quantized(tensors: Mapping[str, np.ndarray], config: SparseConfig) -> Intege
         hidden=hidden,
         hidden_unit=hidden_unit,
         hidden_bias=floats.hidden_bias.copy(),
-        inner=by_input(floats.inner.reshape(PIECE_BUCKETS, config.inner, config.hidden)),
-        inner_bias=by_input(floats.inner_bias.reshape(PIECE_BUCKETS, config.inner, 1)),
-        output=by_input(floats.output.reshape(PIECE_BUCKETS, OUTPUTS, config.inner)),
-        output_bias=by_input(floats.output_bias.reshape(PIECE_BUCKETS, OUTPUTS, 1)),
+        inner=by_input(named["value.dense2.weight"]),
+        inner_bias=by_input(named["value.dense2.bias"][:, :, None]),
+        output=by_input(named["value.output.weight"]),
+        output_bias=by_input(named["value.output.bias"][:, :, None]),
     )
 
 
-def largest_output(tables: ParameterTables, config: SparseConfig) -> float:
+def largest_output(named: Tensors) -> float:
     """Upper bound of every accumulator, hidden unit and output. The units that feed the heads are
     in 0..1.
     """
 
-    def most(weights: np.ndarray, columns: int) -> float:
-        return float(np.abs(weights.reshape(-1, columns)).sum(axis=1, dtype=np.float64).max())
+    def most(name: str) -> float:
+        return float(np.abs(named[name]).sum(axis=-1, dtype=np.float64).max())
 
-    def largest(array: np.ndarray) -> float:
-        return float(np.abs(array).max())
+    def largest(name: str) -> float:
+        return float(np.abs(named[name]).max())
 
-    accumulator = MAX_ACTIVE * largest(tables.weight) + largest(tables.bias)
-    policy = most(tables.policy, config.units) + largest(tables.policy_bias)
-    policy += most(tables.sort_weight, config.units) + len(SORTS) * largest(tables.sort_bias)
-    hidden = most(tables.hidden, config.units) + largest(tables.hidden_bias)
-    inner = most(tables.inner, config.hidden) * hidden + largest(tables.inner_bias)
-    outputs = most(tables.output, config.inner) * inner + largest(tables.output_bias)
+    accumulator = MAX_ACTIVE * largest("trunk.accumulator.weight")
+    accumulator += largest("trunk.accumulator.bias")
+    policy = most("policy.weight") + largest("policy.bias")
+    policy += most("policy.sort_weight") + len(SORTS) * largest("policy.sort_bias")
+    hidden = most("value.dense1.weight") + largest("value.dense1.bias")
+    inner = most("value.dense2.weight") * hidden + largest("value.dense2.bias")
+    outputs = most("value.output.weight") * inner + largest("value.output.bias")
     return max(accumulator, policy, hidden, inner, MOVES_LEFT_SCALE * outputs)
 
 

@@ -101,10 +101,8 @@ def judge_squares(row, side, sight):
     theirs = sight.attacks[1 - side]
     own = row[WHITE + side]
     enemy = row[BLACK - side]
-    exposed, loose = (
-        theirs[BY_ANY] & ~ours[BY_TWO],
-        theirs[BY_ANY] & ~ours[BY_ANY],
-    )
+    exposed = theirs[BY_ANY] & ~ours[BY_TWO]
+    loose = theirs[BY_ANY] & ~ours[BY_ANY]
     cheaper = theirs[BY_PAWN]
     worth = row[QUEEN] & enemy
     danger = loose & ~row[KING]
@@ -137,8 +135,12 @@ def map_threats(row, side, sight):
     for kind in range(KING + 1):
         squares = sight.threats[THREAT_OF_KIND[kind]]
         pieces = row[kind] & enemy
-        squares[PAWN] |= pawn_attack_set(pieces if kind != PAWN else pieces & loose, 1 - side)
-        pieces &= loose if kind < ROOK else enemy
+        by_pawns = pieces
+        if kind < ROOK:
+            pieces &= loose
+        if kind == PAWN:
+            by_pawns = pieces
+        squares[PAWN] |= pawn_attack_set(by_pawns, 1 - side)
         while pieces:
             square = ctz(pieces)
             pieces &= pieces - ONE
@@ -172,8 +174,7 @@ def write_moves(row, moves, n_moves, danger, sight):
     # Pieces under attack with one protector. A move of that one may leave them.
     duties = own & ~row[KING] & theirs[BY_ANY] & ours[BY_ANY] & ~ours[BY_TWO]
     source = np.int64(-1)
-    kind = np.int64(0)
-    fled = np.int64(0)
+    kind = fled = np.int64(0)
     duty = endangered = attacked = ZERO
     for i in range(n_moves):
         move = np.int64(moves[i])
@@ -182,21 +183,25 @@ def write_moves(row, moves, n_moves, danger, sight):
             kind = kind_on(row, source)
             fled = np.int64(danger >> np.uint64(source) & ONE)
             endangered = danger & ~bit(source)
-            duty = duties & targets_of(kind, source, side, occupied) if duties else ZERO
+            duty = ZERO
+            if duties:
+                duty = duties & targets_of(kind, source, side, occupied)
         target = move >> 6 & 63
         shift = np.uint64(target)
-        captured = 1 + kind_on(row, target) if enemy >> shift & ONE else np.int64(0)
+        captured = 0
+        if enemy >> shift & ONE:
+            captured = 1 + kind_on(row, target)
         unsafe = np.int64(sight.unsafe[kind] >> shift & ONE)
         pushes = kind == PAWN and (source ^ target) & 7 == 0
         attacker = cheapest_attacker(theirs, shift)
         supported = support(ours, shift, pushes)
-        risk = np.int64(2)
+        risk = 2
         if attacker == 0:
-            risk = np.int64(0)
+            risk = 0
         elif supported > 0 and attacker < 4:
-            risk = np.int64(1)
+            risk = 1
         threat, threats = threat_of(sight.threats, kind, np.uint64(source), shift)
-        left = guarded = np.int64(0)
+        left = guarded = 0
         if duty | endangered:
             attacked = targets_of(kind, target, side, occupied & ~bit(source))
             left, guarded = at_most_2(duty & ~attacked), at_most_2(endangered & attacked)

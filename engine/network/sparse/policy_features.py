@@ -124,7 +124,9 @@ def balance_level(settled_cp):
         size //= 25
     else:
         size = min(16 + (size - 400) // 100, 24)
-    return 25 + size if settled_cp >= 0 else 24 - size
+    if settled_cp >= 0:
+        return 25 + size
+    return 24 - size
 
 
 @kernel()
@@ -170,7 +172,7 @@ def write_state(row, side, flip, base, features, count):
         count += 1
     if row[HALFMOVE] >= np.uint64(COUNTER_STEP):
         step = np.int64(row[HALFMOVE]) // COUNTER_STEP - 1
-        features[count] = base + COUNTER_FEATURE + (step if step < 3 else 3)
+        features[count] = base + COUNTER_FEATURE + min(step, 3)
         count += 1
     return count
 
@@ -182,16 +184,21 @@ def write_passed(row, side, flip, base, features, count):
     """
     pawns, enemies = row[PAWN] & row[WHITE + side], row[PAWN] & row[BLACK - side]
     own, enemy = king_square(row, side), king_square(row, 1 - side)
+    forward, last_rank = 8, 56
+    if side == 1:
+        forward, last_rank = -8, 0
     while pawns:
         square = ctz(pawns)
         pawns &= pawns - ONE
         if PASSED_MASKS[side, square] & enemies:
             continue
-        front = square + (8 if side == 0 else -8)
-        last = square & 7 | (56 if side == 0 else 0)
+        front = square + forward
+        last = square & 7 | last_rank
         steps = abs((last >> 3) - (square >> 3))
         near = king_steps(own, front) <= 2
-        guard = 2 if king_steps(enemy, front) <= 1 else np.int64(king_steps(enemy, last) <= steps)
+        guard = np.int64(king_steps(enemy, last) <= steps)
+        if king_steps(enemy, front) <= 1:
+            guard = np.int64(2)
         features[count] = base + (guard * 2 + near) * 64 + (square ^ flip)
         count += 1
     return count

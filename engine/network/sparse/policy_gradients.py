@@ -5,7 +5,7 @@ Phase one runs over positions: units, logits, the policy's loss, and the gradien
 position's own values. With y the units, a the accumulator, t the targets, p the probabilities and s
 = sum(t), every gradient times 1 / B:
 
-    policy   g_m = s p_m - t_m          units    dy = sum_m g_m (P_row(m) + T_sort(m)) + what `small_layers` give back
+    policy   g_m = s p_m - t_m          units    dy = sum_m g_m (P_row(m) + T_sort(m)) + what `array_layers` give back
     accumulator, with c = min(max(a, 0), 1)        da_i = dy_i c_{U+i} where 0 < a_i < 1, da_{U+i} = dy_i c_i likewise
 
 Phase two runs over columns of the tables and sums up the gradients of rows that many positions

@@ -30,7 +30,9 @@ class SparseNetwork(TablesLayer):
 
     def __init__(self, config: SparseConfig, rng: np.random.Generator) -> None:
         super().__init__(config, TYPICAL_ACTIVE, SMALL_LAYERS, rng)
-        self.value_trunk = None if config.value is None else ValueNetwork(config.value, rng)
+        self.value_trunk = None
+        if config.value is not None:
+            self.value_trunk = ValueNetwork(config.value, rng)
         self.draw(rng, "policy", "glorot", config.units, config.units)
 
     def config(self) -> dict[str, Any]:

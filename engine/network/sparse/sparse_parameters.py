@@ -16,7 +16,7 @@ import numpy as np
 from engine.errors import ConfigError
 from engine.native.lanes import LANES
 from engine.network.accumulator.piece_count import PIECE_BUCKETS
-from engine.network.outputs import matched
+from engine.network.outputs import check_size, matched
 from engine.network.sparse.moves import MOVE_SORTS, POLICY_ROWS, SORT_ROWS
 from engine.network.sparse.policy_features import FEATURES
 from engine.network.value.value_parameters import VALUE_TRUNK, ValueConfig, value_config_of
@@ -56,13 +56,6 @@ class TrunkSizes:
     width: int
     hidden: int
 
-    def check_size(self, name: str, step: int, most: int) -> None:
-        """Raise ConfigError unless a size is a multiple of `step` up to `most`."""
-        size = getattr(self, name)
-        if not 0 < size <= most or size % step:
-            expected = f"a {name} that is a multiple of {step} up to {most}"
-            raise ConfigError(f"{self}: expected {expected}, found {size}")
-
     @property
     def units(self) -> int:
         """Number of inputs of the heads, which are products of pairs of accumulator units."""
@@ -93,8 +86,8 @@ class SparseConfig(TrunkSizes):
     tables: ClassVar = ParameterTables
 
     def __post_init__(self) -> None:
-        self.check_size("width", 2 * STEP, 4096)
-        self.check_size("hidden", LANES // 2, 256)
+        check_size(self, "width", 2 * STEP, 4096)
+        check_size(self, "hidden", LANES // 2, 256)
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -103,7 +96,10 @@ class SparseConfig(TrunkSizes):
         """
         form = "a sparse network is written sparse-WIDTH or sparse-WIDTH+vWIDTH, such as sparse-768"
         match = matched(r"sparse-(\d{1,4})(?:\+(.+))?", text, form)
-        return cls(width=int(match[1]), value=ValueConfig.parse(match[2]) if match[2] else None)
+        value = None
+        if match[2]:
+            value = ValueConfig.parse(match[2])
+        return cls(width=int(match[1]), value=value)
 
     def __str__(self) -> str:
         return f"sparse-{self.width}" + (f"+{self.value}" if self.value else "")
@@ -120,9 +116,10 @@ def sparse_config_of(model_config: Any) -> SparseConfig:
     """
     try:
         width = model_config["trunk"]["layers"]["accumulator"]["outputs"]
-        value = value_config_of(model_config[VALUE_TRUNK]) if VALUE_TRUNK in model_config else None
-        return SparseConfig(
-            width, model_config["heads"]["value"]["layers"]["dense1"]["outputs"], value
-        )
+        value = None
+        if VALUE_TRUNK in model_config:
+            value = value_config_of(model_config[VALUE_TRUNK])
+        hidden = model_config["heads"]["value"]["layers"]["dense1"]["outputs"]
+        return SparseConfig(width, hidden, value)
     except (KeyError, TypeError) as error:
         raise ConfigError(f"not the configuration of a sparse network: {error!r}") from error

@@ -5,7 +5,6 @@ In a network with a value trunk (`value_play`), that trunk judges calm positions
 something can be won the policy's trunk does, which knows how much.
 """
 
-from collections.abc import Mapping
 from typing import Annotated, NamedTuple
 
 import numpy as np
@@ -16,7 +15,7 @@ from engine.native.lanes import LANES, load, relu, spread, store
 from engine.network.accumulator.float_rows import last_layer, softmax_of_3
 from engine.network.accumulator.piece_count import piece_bucket
 from engine.network.accumulator.short_rows import add_short_rows, multiply_pairs, score_row_of_bytes
-from engine.network.outputs import MOVES_LEFT_SCALE
+from engine.network.outputs import MOVES_LEFT_SCALE, Tensors
 from engine.network.sparse.integers import IntegerTables, quantized
 from engine.network.sparse.moves import (
     SortRows,
@@ -76,7 +75,7 @@ class SparseNet:
     do not fit `config`, and ConfigError for weights that `quantized` refuses.
     """
 
-    def __init__(self, tensors: Mapping[str, np.ndarray], config: SparseConfig) -> None:
+    def __init__(self, tensors: Tensors, config: SparseConfig) -> None:
         self.config = config
         self.tables = quantized(tensors, config)
         self.value_tables: IntegerValueTables | None = None

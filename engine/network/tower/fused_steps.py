@@ -24,14 +24,7 @@ from engine.network.fused.convolution import (
     multiply_places,
     output_transform,
 )
-from engine.network.fused.heads import (
-    ORIGIN,
-    DenseHead,
-    HeadSpace,
-    OneByOne,
-    answer_values,
-    value_features,
-)
+from engine.network.fused.heads import ORIGIN, AnswerHeads, HeadSpace, answer_values, value_features
 from engine.network.fused.policy_heads import (
     DENSE,
     LINEAR,
@@ -64,9 +57,7 @@ class FusedWeights(NamedTuple):
     trunk_bias: np.ndarray  # [2 B or 2 B + 1, C]
     gates: Gates
     policy: ConvHead
-    heads: OneByOne  # 1x1 convolutions of the value and moves-left heads
-    value: DenseHead
-    moves_left: DenseHead
+    heads: AnswerHeads
 
 
 class Space(NamedTuple):
@@ -95,7 +86,7 @@ def forward(masks, weights, smooth, space, wdl, moves_left):
     A convolutional head finds its planes in space.policy afterwards; the other kinds of heads start
     from space.boards.
     """
-    channels = weights.heads.channels
+    channels = weights.heads.squares.channels
     count = len(masks)
     _first_layer(masks, weights.input, channels, smooth, space)
     blocks = weights.gates.squeeze_bias.shape[0]
@@ -111,10 +102,8 @@ def forward(masks, weights, smooth, space, wdl, moves_left):
     if len(weights.policy.bias):
         convolution_planes(weights.policy, space, count)
     act = RELU if smooth is None else MISH
-    value_features(weights.heads, space.boards, count, act, space.heads)
-    answer_values(
-        weights.heads, weights.value, weights.moves_left, count, act, space.heads, wdl, moves_left
-    )
+    value_features(weights.heads.squares, space.boards, count, act, space.heads)
+    answer_values(weights.heads, count, act, space.heads, wdl, moves_left)
 
 
 @kernel(contract=True)

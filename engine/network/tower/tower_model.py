@@ -130,19 +130,25 @@ class TowerConfig(NetworkSizes):
         """Describe all fields in words, such as "tower 64x6 (filters x blocks), gates of 8, relu;
         ...".
         """
-        gates = f"gates of {self.se_hidden}" if self.se_ratio else "no gates"
-        depth = f", keys of {self.policy_depth}" if self.policy == "attention" else ""
-        depth += f", {self.policy_layers} encoder layers" if self.policy_layers else ""
-        planes = f", input format {self.input_format}" if self.input_format > 1 else ""
-        return (
-            f"tower {self} (filters x blocks), {gates}, {self.activation}{planes}; "
-            f"{self.policy} policy ({self.policy_planes} planes{depth}); {self.describe_heads()}"
-        )
+        gates = "no gates"
+        if self.se_ratio:
+            gates = f"gates of {self.se_hidden}"
+        body = f"tower {self} (filters x blocks), {gates}, {self.activation}"
+        if self.input_format > 1:
+            body += f", input format {self.input_format}"
+        policy = f"{self.policy} policy ({self.policy_planes} planes"
+        if self.policy == "attention":
+            policy += f", keys of {self.policy_depth}"
+        if self.policy_layers:
+            policy += f", {self.policy_layers} encoder layers"
+        return f"{body}; {policy}); {self.describe_heads()}"
 
     @property
     def se_hidden(self) -> int:
         """Hidden units of a block's gate, or 0 without a gate."""
-        return self.filters // self.se_ratio if self.se_ratio else 0
+        if not self.se_ratio:
+            return 0
+        return self.filters // self.se_ratio
 
 
 def _block(config: TowerConfig, rng: np.random.Generator) -> nn.Residual:
@@ -153,11 +159,9 @@ def _block(config: TowerConfig, rng: np.random.Generator) -> nn.Residual:
         conv2=nn.Conv2D(filters, filters, 3, rng, bias=False),
         norm2=nn.BatchNorm(filters),
     )
-    se = (
-        nn.SqueezeExcitation(filters, config.se_hidden, rng, config.activation)
-        if config.se_ratio
-        else None
-    )
+    se = None
+    if config.se_ratio:
+        se = nn.SqueezeExcitation(filters, config.se_hidden, rng, config.activation)
     return nn.Residual(body, se, config.activation)
 
 
@@ -197,30 +201,31 @@ def tower_config_of(model_config: Any) -> TowerConfig:
     try:
         trunk, heads = model_config["trunk"]["layers"], model_config["heads"]
         blocks = [part for name, part in trunk.items() if name.startswith("block")]
-        value = heads["wdl" if "wdl" in heads else "value"]["layers"]
         filters = trunk["input_conv"]["outputs"]
-        gate = blocks[0]["se"] if blocks else None
-        sizes = _policy_sizes(heads["policy"]["layers"]) | {"moves_left_channels": 0}
-        for name, head in (
-            ("value", value),
-            ("moves_left", heads.get("moves_left", {}).get("layers")),
-        ):
-            if head:
-                sizes |= {
-                    f"{name}_channels": head["conv"]["outputs"],
-                    f"{name}_hidden": head["dense1"]["outputs"],
-                }
+        sizes = _policy_sizes(heads["policy"]["layers"])
+        sizes |= {"filters": filters, "blocks": len(blocks), "se_ratio": 0}
+        if blocks and blocks[0]["se"]:
+            sizes["se_ratio"] = filters // blocks[0]["se"]["hidden"]
+        value, sizes["value"] = "wdl", "wdl"
+        if "wdl" not in heads:
+            value, sizes["value"] = "value", "scalar"
+        sizes |= _answer_sizes("value", heads[value]["layers"]) | {"moves_left_channels": 0}
+        if "moves_left" in heads:
+            sizes |= _answer_sizes("moves_left", heads["moves_left"]["layers"])
         return TowerConfig(
-            filters=filters,
-            blocks=len(blocks),
-            se_ratio=filters // gate["hidden"] if gate else 0,
-            activation=value["activation"]["function"],
-            value="wdl" if "wdl" in heads else "scalar",
+            activation=heads[value]["layers"]["activation"]["function"],
             rated=model_config.get("layer") == RatedTower.kind,
             **sizes,
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"not the configuration of a tower: {error}") from error
+
+
+def _answer_sizes(name: str, layers: dict[str, Any]) -> dict[str, Any]:
+    return {
+        f"{name}_channels": layers["conv"]["outputs"],
+        f"{name}_hidden": layers["dense1"]["outputs"],
+    }
 
 
 def _policy_sizes(layers: dict[str, Any]) -> dict[str, Any]:

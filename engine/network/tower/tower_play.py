@@ -6,7 +6,6 @@ never grow: 1.5 MiB for a 64x6 net and 2.3 MiB for 128x10. Threads share the wei
 and 66 MiB in the layouts of the products. Larger batches run in chunks and need no more memory.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,6 @@ from engine.network.fused.policy_heads import (
 from engine.network.fused.ready_network import Fused
 from engine.network.fused.smooth import MISH, RELU, SELU
 from engine.network.fused.tensor_layout import (
-    Tensors,
     affine,
     answer_heads,
     attention_weights,
@@ -38,7 +36,7 @@ from engine.network.fused.tensor_layout import (
     pad,
     stacked,
 )
-from engine.network.outputs import CHUNK
+from engine.network.outputs import Tensors
 from engine.network.policy_map import POLICY_SIZE
 from engine.network.tower.fused_steps import FusedWeights, Gates, Space, forward
 from engine.network.tower.input_layer import input_layer
@@ -49,14 +47,15 @@ def fold(tensors: Tensors, config: TowerConfig) -> tuple[FusedWeights, PolicyHea
     """Lay out a tower's parameters; names as in `tower_model`."""
     policy = _policy(tensors, config.policy)
     nothing = np.zeros(0, np.float32)
+    planes = ConvHead(Filters(nothing, nothing), nothing)  # Empty for other heads.
+    if isinstance(policy, ConvHead):
+        planes = policy
     weights = FusedWeights(
         input=input_layer(*(pad(array, 0) for array in affine(tensors, "trunk.input_conv"))),
         **_trunk(tensors, config),
         gates=_gates(tensors, config),
-        policy=policy
-        if isinstance(policy, ConvHead)
-        else ConvHead(Filters(nothing, nothing), nothing),  # empty for other heads
-        **answer_heads(tensors, config.value_head, "conv"),
+        policy=planes,
+        heads=answer_heads(tensors, config.value_head, "conv"),
     )
     return weights, policy
 
@@ -93,12 +92,10 @@ def _policy(tensors: Tensors, kind: str) -> PolicyHead:
 
 
 def _gates(tensors: Tensors, config: TowerConfig) -> Gates:
-    blocks = range(config.blocks if config.se_ratio else 0)
-    if not blocks:
+    if not config.blocks or not config.se_ratio:
         return Gates(*(np.zeros((config.blocks, 0), np.float32) for _ in Gates._fields))
-    return Gates(
-        **stacked(len(blocks), (_gate(tensors, f"trunk.block{block}.se") for block in blocks))
-    )
+    gates = (_gate(tensors, f"trunk.block{block}.se") for block in range(config.blocks))
+    return Gates(**stacked(config.blocks, gates))
 
 
 def _gate(tensors: Tensors, name: str) -> dict[str, np.ndarray]:
@@ -129,7 +126,7 @@ class FusedTower(Fused):
 
     config: TowerConfig
 
-    def __init__(self, tensors: Mapping[str, np.ndarray], config: TowerConfig) -> None:
+    def __init__(self, tensors: Tensors, config: TowerConfig) -> None:
         with np.errstate(over="ignore", invalid="ignore"):  # The next line refuses the result.
             folded = folded_tensors(config, tensors)
             self.weights, self.policy = fold(folded, config)
@@ -146,21 +143,19 @@ class FusedTower(Fused):
         count = len(masks)
         forward(masks, self.weights, self.smooth, space, wdl, moves_left)
         if isinstance(head := self.policy, Attention):  # its activation is SELU in every tower
-            square_features(
-                head.squares, space.boards, count, np.int64(SELU), space.policy.embedded
-            )
+            square_features(head.squares, space.boards, count, SELU, space.policy.embedded)
         elif isinstance(head, Classical):
-            act = np.int64(RELU if self.smooth is None else MISH)
+            act = RELU if self.smooth is None else MISH
             square_features(head.squares, space.boards, count, act, space.policy.answers)
         return space.policy
 
     def new_space(self) -> Space:
         weights = self.weights
-        channels = int(weights.heads.channels)
+        channels = int(weights.heads.squares.channels)
         arrays = {
-            "transformed": products_buffer(CHUNK, channels),
-            "multiplied": products_buffer(CHUNK, channels),
+            "transformed": products_buffer(channels),
+            "multiplied": products_buffer(channels),
             "policy": self.new_policy_space(),
-            "heads": head_space(weights.heads, weights.value, weights.moves_left),
+            "heads": head_space(weights.heads),
         }
         return buffers(Space, arrays, C=channels, H=weights.gates.squeeze_bias.shape[1], U=U_SIZE)

@@ -129,10 +129,11 @@ class TransformerConfig(NetworkSizes):
 
     def describe(self) -> str:
         """Describe the network in words, such as "transformer 256x10, 8 heads, smolgen; ..."."""
-        smolgen = (
-            f"smolgen of {self.smolgen_generated}" if self.smolgen_compressed else "no smolgen"
-        )
-        encoders = f", {self.policy_layers} encoder layers" if self.policy_layers else ""
+        smolgen, encoders = "no smolgen", ""
+        if self.smolgen_compressed:
+            smolgen = f"smolgen of {self.smolgen_generated}"
+        if self.policy_layers:
+            encoders = f", {self.policy_layers} encoder layers"
         return (
             f"transformer {self.width}x{self.layers} (width x layers), {self.heads} heads of "
             f"{self.inner // self.heads}, feed-forward {self.hidden}, {smolgen}; "

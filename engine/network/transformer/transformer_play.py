@@ -3,7 +3,6 @@ position's output is the same, bit for bit, whatever shares its batch and whiche
 it.
 """
 
-from collections.abc import Mapping
 from typing import Annotated, NamedTuple
 
 import numpy as np
@@ -20,9 +19,8 @@ from engine.network.fused.encoder_steps import (
     new_encoder_space,
 )
 from engine.network.fused.heads import (
-    DenseHead,
+    AnswerHeads,
     HeadSpace,
-    OneByOne,
     answer_values,
     head_space,
     keep_features,
@@ -32,7 +30,6 @@ from engine.network.fused.policy_heads import Attention, PolicySpace
 from engine.network.fused.ready_network import Fused
 from engine.network.fused.smooth import ACTIVATION_CODES, activate
 from engine.network.fused.tensor_layout import (
-    Tensors,
     affine,
     answer_heads,
     attention_weights,
@@ -46,6 +43,7 @@ from engine.network.fused.tensor_layout import (
     stacked,
     stacked_encoders,
 )
+from engine.network.outputs import Tensors
 from engine.network.planes import PLANES
 from engine.network.transformer.embedding_steps import PieceLayers, SquareEmbedding, embed
 from engine.network.transformer.transformer_model import DENSE_EPSILON, TransformerConfig, reach_map
@@ -60,9 +58,7 @@ class FusedTransformerWeights(NamedTuple):
     embedding: SquareEmbedding
     mix: Encoders | None  # the block behind a dense embedding
     body: Encoders
-    heads: OneByOne  # dense layers of the squares: the value head's, then moves left
-    value: DenseHead
-    moves_left: DenseHead
+    heads: AnswerHeads  # whose first layers are dense layers of each square
     policy: Attention
     policy_encoders: Encoders | None
 
@@ -86,7 +82,7 @@ def fold_transformer(tensors: Tensors, config: TransformerConfig) -> FusedTransf
         body=fold_encoders(tensors, "trunk.encoder", config.layers, config.encoder_layer),
         policy=attention_weights(tensors),
         policy_encoders=policy_encoders,
-        **answer_heads(tensors, config.value_head, "embedding"),
+        heads=answer_heads(tensors, config.value_head, "embedding"),
     )
 
 
@@ -166,7 +162,7 @@ class FusedTransformer(Fused):
 
     config: TransformerConfig
 
-    def __init__(self, tensors: Mapping[str, np.ndarray], config: TransformerConfig) -> None:
+    def __init__(self, tensors: Tensors, config: TransformerConfig) -> None:
         with np.errstate(over="ignore", invalid="ignore"):  # The next line refuses the result.
             self.weights = fold_transformer(folded_tensors(config, tensors), config)
         super().__init__(config, self.weights)
@@ -182,8 +178,7 @@ class FusedTransformer(Fused):
         if weights.mix is not None:
             feed_forward(weights.mix, 0, space.x, count, space.mix)
         encode_rows(weights.body, space.x, count, space.body)
-        parts = weights.heads, weights.value, weights.moves_left
-        _answer_values(*parts, space.x, count, act, space.heads, wdl, moves_left)
+        _answer_values(weights.heads, space.x, count, act, space.heads, wdl, moves_left)
         _embed_policy(weights.policy.squares, space.x, count, act, space.policy.embedded)
         return space.policy
 
@@ -195,7 +190,7 @@ class FusedTransformer(Fused):
         arrays = {
             "mix": mix,
             "body": new_encoder_space(weights.body),
-            "heads": head_space(weights.heads, weights.value, weights.moves_left),
+            "heads": head_space(weights.heads),
             "policy": self.new_policy_space(),
         }
         return buffers(
@@ -207,15 +202,16 @@ class FusedTransformer(Fused):
 
 
 @kernel(contract=True)
-def _answer_values(heads, value, moves_left, x, count, act, space, wdl, plies):
+def _answer_values(heads, x, count, act, space, wdl, plies):
     """Write wdl and plies of `count` positions from x [64 count, E]."""
-    features = len(heads.bias)
-    board = SQUARES * heads.channels
+    squares = heads.squares
+    features = len(squares.bias)
+    board = SQUARES * squares.channels
     for p in range(count):
-        squares = x[p * board : (p + 1) * board]
-        dense_rows(squares, heads.channels, heads.weight, features, space.features, SQUARES)
-        keep_features(heads, p, act, space)
-    answer_values(heads, value, moves_left, count, act, space, wdl, plies)
+        rows = x[p * board : (p + 1) * board]
+        dense_rows(rows, squares.channels, squares.weight, features, space.features, SQUARES)
+        keep_features(squares, p, act, space)
+    answer_values(heads, count, act, space, wdl, plies)
 
 
 @kernel(contract=True)

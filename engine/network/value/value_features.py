@@ -38,7 +38,10 @@ def flip_of(row, side):
     """Return what a side's view XORs squares with: it flips ranks for Black, and files if its king
     stands on a to d.
     """
-    return 56 * side ^ (7 if king_square(row, side) & 7 < 4 else 0)
+    flip = 56 * side
+    if king_square(row, side) & 7 < 4:
+        flip ^= 7
+    return flip
 
 
 @kernel()

@@ -6,7 +6,7 @@ back begins:
     units     du = sum_k dh_k H_k                                da as in `policy_gradients`, for each view
 
 Three phases: forward through the accumulators and dense1, slab by slab; the other layers
-(`small_layers`), in array code; back through dense1 and the accumulators, slab by slab. Slabs are
+(`array_layers`), in array code; back through dense1 and the accumulators, slab by slab. Slabs are
 the outer loop because the rows of a position are scattered: within a slab they come from the core's
 cache, in whole tables from main memory. What lies between dense1 and the accumulators is therefore
 computed twice and never stored.

@@ -20,7 +20,7 @@ import numpy as np
 
 from engine.errors import ConfigError
 from engine.network.accumulator.short_rows import FINEST_SCALE
-from engine.network.outputs import matched
+from engine.network.outputs import check_size, matched
 from engine.network.value.value_features import BUCKET_ROWS, KING_BUCKETS, MAX_VIEW
 
 HIDDEN_1 = 16  # units of dense1; dense2 reads each of them twice, plain and squared
@@ -62,10 +62,7 @@ class ValueConfig:
     tables: ClassVar = ValueTables
 
     def __post_init__(self) -> None:
-        if not 0 < self.width <= 2048 or self.width % VALUE_STEP:
-            raise ConfigError(
-                f"{self}: expected a width that is a multiple of {VALUE_STEP} up to 2048"
-            )
+        check_size(self, "width", VALUE_STEP, 2048)
 
     @classmethod
     def parse(cls, text: str) -> Self:

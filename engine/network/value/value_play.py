@@ -8,7 +8,6 @@ order, so they equal those from scratch, bit for bit. The layers behind the firs
 input, because then a register holds sixteen outputs and nothing has to be summed across it.
 """
 
-from collections.abc import Mapping
 from typing import Annotated, NamedTuple
 
 import numpy as np
@@ -21,17 +20,10 @@ from engine.native.bits import ctz
 from engine.native.dot_products import dot_quads
 from engine.native.integer_lanes import store_ints
 from engine.native.jit import kernel
-from engine.native.lanes import (
-    load,
-    load_32,
-    minimum,
-    splat,
-    spread_32,
-    store,
-)
-from engine.network.accumulator.flat_tables import filled_tables
+from engine.native.lanes import load, load_32, minimum, splat, spread_32, store
+from engine.network.accumulator.flat_tables import filled_tables, named_views
 from engine.network.accumulator.float_rows import clip, last_layer
-from engine.network.accumulator.piece_count import PIECE_BUCKETS, piece_bucket
+from engine.network.accumulator.piece_count import piece_bucket
 from engine.network.accumulator.short_rows import (
     SHORT_BLOCK,
     UNIT,
@@ -41,6 +33,7 @@ from engine.network.accumulator.short_rows import (
     multiply_pairs,
     sum_scale,
 )
+from engine.network.outputs import Tensors
 from engine.network.value import value_parameters as parameters
 from engine.network.value.value_features import KING_BUCKETS, MAX_VIEW, first_row, flip_of
 from engine.network.value.value_parameters import HIDDEN_1, HIDDEN_2, ValueConfig
@@ -84,9 +77,7 @@ class ValueModel(NamedTuple):
     outputs: Annotated[np.ndarray, "float32 [16]"]
 
 
-def integer_tables(
-    tensors: Mapping[str, np.ndarray], config: ValueConfig, prefix: str = ""
-) -> IntegerValueTables:
+def integer_tables(tensors: Tensors, config: ValueConfig, prefix: str = "") -> IntegerValueTables:
     """Return a trunk with these parameters, by a prefix and their names in `value_parameters`.
 
     Raises ConfigError or ShapeError when they do not fit `config`, and ConfigError if an output
@@ -98,33 +89,30 @@ def integer_tables(
         MAX_VIEW + 1,
         parameters.COARSEST_VALUE_SCALE,
     )
-    layers = [array.reshape(PIECE_BUCKETS, -1, inputs) for array, inputs in
-              ((floats.dense1, config.width), (floats.dense2, 2 * HIDDEN_1), (floats.output, HIDDEN_2))]  # fmt: skip
-    flat = floats.dense1_bias, floats.dense2_bias, floats.output_bias
-    biases = [array.reshape(PIECE_BUCKETS, -1) for array in flat]
-    _check_layers(layers, biases)
+    named = named_views(floats, config)
+    _check_layers(named)
     return IntegerValueTables(
         weight=as_shorts(floats.weight, scale),
         bias=as_shorts(floats.bias, scale),
         scale=np.array([scale], np.int16),
-        dense1=_as_quads(layers[0]),
+        dense1=_as_quads(named["dense1.weight"]),
         dense1_bias=floats.dense1_bias,
-        dense2=by_input(layers[1]),
+        dense2=by_input(named["dense2.weight"]),
         dense2_bias=floats.dense2_bias,
-        output=by_input(layers[2]),
-        output_bias=by_input(biases[2][:, :, None]),
+        output=by_input(named["output.weight"]),
+        output_bias=by_input(named["output.bias"][:, :, None]),
     )
 
 
-def _check_layers(layers: list[np.ndarray], biases: list[np.ndarray]) -> None:
+def _check_layers(named: Tensors) -> None:
     """Raise ConfigError for small layers whose outputs or bytes could leave their range."""
-    sums = [np.abs(layer).sum(axis=2, dtype=np.float64) for layer in layers]
-    largest = np.max(
-        [(total + np.abs(bias)).max() for total, bias in zip(sums, biases, strict=True)]
-    )
-    if not largest < 1e6:  # true for NaN too; every layer's inputs are in 0..1
-        raise ConfigError(f"expected value layers with outputs below a million, found {largest:g}")
-    if (most := np.abs(layers[0]).max()) > parameters.DENSE1_LIMIT:
+    for layer in ("dense1", "dense2", "output"):
+        sums = np.abs(named[f"{layer}.weight"]).sum(axis=2, dtype=np.float64)
+        largest = (sums + np.abs(named[f"{layer}.bias"])).max()
+        if not largest < 1e6:  # true for NaN too; every layer's inputs are in 0..1
+            expected = "value layers with outputs below a million"
+            raise ConfigError(f"expected {expected}, found {largest:g}")
+    if (most := np.abs(named["dense1.weight"]).max()) > parameters.DENSE1_LIMIT:
         raise ConfigError(
             f"expected weights of dense1 up to {parameters.DENSE1_LIMIT:g}, found {most:g}"
         )
@@ -135,13 +123,10 @@ def _as_quads(dense1: np.ndarray) -> np.ndarray:
     `dot_bytes` takes them.
     """
     versions, outputs, width = dense1.shape
-    rounded = (
-        np.rint(dense1 * parameters.DENSE1_SCALE)
-        .astype(np.int8)
-        .reshape(versions, outputs, width // QUAD, QUAD)
-    )
+    rounded = np.rint(dense1 * parameters.DENSE1_SCALE)
+    quads = rounded.reshape(versions, outputs, width // QUAD, QUAD)
     flat = aligned_zeros(rounded.size, dtype=np.int8)
-    flat[:] = rounded.transpose(0, 2, 1, 3).reshape(-1)
+    flat[:] = quads.transpose(0, 2, 1, 3).reshape(-1)
     return flat
 
 
@@ -201,7 +186,7 @@ def list_changes(model, row, side, flip, base, board):
         if now == before:
             continue
         board[piece] = now
-        first = base + (piece if side == 0 else (piece + 6) % 12) * 64
+        first = base + (piece + 6 * side) % 12 * 64
         come, gone = now & ~before, before & ~now
         while come:
             model.coming[n_coming] = (first + (ctz(come) ^ flip)) * width

@@ -5,6 +5,7 @@ from numpy.testing import assert_array_equal
 
 from engine.network.outputs import CHUNK
 from engine.network.policy_map import POLICY_SIZE
+from engine.network.tower.tower_model import TowerConfig
 from engine.network.tower.tower_play import FusedTower
 
 
@@ -21,6 +22,12 @@ def random_model(config, rng):
 
 def fused(model, config):
     return FusedTower(model.named_parameters() | model.named_buffers(), config)
+
+
+def untrained(name, seed):
+    """A tower ready to play with the sizes of this name and random weights."""
+    config = TowerConfig.parse(name)
+    return fused(config.build(np.random.default_rng(seed)), config)
 
 
 def infer(tower, masks):

@@ -67,13 +67,13 @@ def boards():
     """The positions with their games."""
     with np.load(ANSWERS) as data:
         positions = json.loads(bytes(data["positions"]))
-    found = []
+    boards = []
     for fen, chess960, moves in positions:
         board = chess.Board(fen, chess960=chess960)
         for move in moves:
             board.push(board.parse_uci(move))
-        found.append(board)
-    return found
+        boards.append(board)
+    return boards
 
 
 @cache

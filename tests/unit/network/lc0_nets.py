@@ -44,10 +44,10 @@ def fused_answers(tower, masks):
     return NetAnswers(*infer(tower, masks))
 
 
-def assert_close(found, expected, tolerance):
-    assert_allclose(found.logits, expected.logits, atol=2 * tolerance)
-    assert_allclose(found.wdl, expected.wdl, atol=tolerance)
-    assert_allclose(found.moves_left, expected.moves_left, atol=100 * tolerance)
+def assert_close(answers, expected, tolerance):
+    assert_allclose(answers.logits, expected.logits, atol=2 * tolerance)
+    assert_allclose(answers.wdl, expected.wdl, atol=tolerance)
+    assert_allclose(answers.moves_left, expected.moves_left, atol=100 * tolerance)
 
 
 def random_masks(n, rng):

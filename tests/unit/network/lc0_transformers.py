@@ -6,16 +6,7 @@ from engine.files.wire import encode
 from engine.network.lc0.schema import NET
 from tests.unit.network.lc0_towers import Shapes, put, quantised
 
-INNER = {
-    "mish": 1,
-    "relu": 2,
-    "none": 3,
-    "tanh": 4,
-    "sigmoid": 5,
-    "selu": 6,
-    "swish": 7,
-    "relu2": 8,
-}
+INNER = dict(zip("mish relu none tanh sigmoid selu swish relu2".split(), range(1, 9), strict=True))
 ENCODINGS = {"LINEAR16": 1, "FLOAT16": 2, "BFLOAT16": 3, "FLOAT32": 4}
 BASE = {
     "width": 32, "layers": 2, "heads": 4, "inner": 32, "hidden": 48, "network": 6, "input": 1, "default": "mish",
@@ -134,10 +125,10 @@ def _shapes(s):
         shapes[f"{place}ip4_pol_w"] = (4, 12)
     for head in s["values"] or ("",):
         place = f"value_heads.{head}." if head else ""
-        more = s["wider"].get(head, 0)
-        shapes.dense(f"{place}ip_val", 6 + more, width)
-        shapes.dense(f"{place}ip1_val", 20 + more, (6 + more) * 64)
-        shapes.dense(f"{place}ip2_val", 3 if s["value"] == 2 else 1, 20 + more)
+        extra = s["wider"].get(head, 0)
+        shapes.dense(f"{place}ip_val", 6 + extra, width)
+        shapes.dense(f"{place}ip1_val", 20 + extra, (6 + extra) * 64)
+        shapes.dense(f"{place}ip2_val", 3 if s["value"] == 2 else 1, 20 + extra)
     if s["left"]:
         shapes.dense("ip_mov", 3, width)
         shapes.dense("ip1_mov", 10, 3 * 64)

@@ -57,9 +57,9 @@ def listed_dense(p, grads, version, name, x):
     """`chosen_dense` by rows: those of a version lie side by side."""
     outputs = p[f"{name}.bias"].shape[1]
     numbers = version[:, None] * outputs + np.arange(outputs)
-    one = np.ones_like(x[:, :1])
+    ones = np.ones_like(x[:, :1])
     y, back = listed_rows(p, grads, f"{name}.weight", x, numbers)
-    bias, bias_back = listed_rows(p, grads, f"{name}.bias", one, numbers)
+    bias, bias_back = listed_rows(p, grads, f"{name}.bias", ones, numbers)
 
     def backward(dy):
         bias_back(dy)
@@ -114,11 +114,11 @@ def sparse_network(p, features, rows, sorts, version):
 
 def _scored_moves(listed, x, rows, sorts):
     """Return the logits [B, M] of moves; `listed`: `listed_rows` of the network."""
-    one = np.ones_like(x[:, :1])
+    units = np.ones_like(x[:, :1])
     own, own_back = listed("policy.weight", x, rows)
-    bias, bias_back = listed("policy.bias", one, rows)
+    bias, bias_back = listed("policy.bias", units, rows)
     first, first_back = listed("policy.sort_weight", x, sorts[:, :, 0])
-    sort_bias, sort_back = listed("policy.sort_bias", one, sorts.reshape(len(x), -1))
+    sort_bias, sort_back = listed("policy.sort_bias", units, sorts.reshape(len(x), -1))
 
     def backward(dy):
         bias_back(dy)

@@ -77,8 +77,8 @@ def test_float32_equals_the_fused_network(config, backend, device):
     ours = answers(evaluator, leaves, 37)  # 3 parts, the last torn
     assert evaluator.take_news() == []
     expected = answers(fused(tensors, config), leaves, 37)
-    for one, other in zip(ours, expected, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-4, rtol=1e-4)
+    for output, expected_output in zip(ours, expected, strict=True):
+        np.testing.assert_allclose(output, expected_output, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.usefixtures("small_parts")

@@ -24,6 +24,7 @@ from tests.unit.network.fused_tower import (
     assert_bits_depend_on_the_position_alone,
     fused,
     random_model,
+    untrained,
 )
 from tests.unit.network.lc0_nets import random_masks
 
@@ -138,8 +139,7 @@ def held_after(evaluator, leaves, rounds):
 
 @pytest.mark.parametrize(("net", "weights", "buffers"), [("64x6", 11, 1.5), ("128x10", 66, 2.3)])
 def test_memory_is_what_the_documentation_says(net, weights, buffers):
-    config = TowerConfig.parse(net)
-    tower = fused(config.build(default_rng(0)), config)
+    tower = untrained(net, 0)
     assert bytes_of(tower.weights) / MIB == pytest.approx(weights, abs=0.5)
     assert bytes_of(tower.new_space()) / MIB == pytest.approx(buffers, abs=0.05)
 

@@ -20,14 +20,7 @@ from engine.network.tower.tower_model import TowerConfig
 from engine.network.weights import default_net_path, load_net, load_network
 from engine.nn.layers import softmax
 from tests.unit.network.lc0_nets import fused_answers, random_masks, training_answers
-from tests.unit.network.lc0_towers import (
-    changed,
-    file_bytes,
-    holder_of,
-    in_format,
-    put,
-    random_net,
-)
+from tests.unit.network.lc0_towers import changed, file_bytes, holder_of, in_format, put, random_net
 from tests.unit.network.lc0_transformers import DENSE, random_transformer
 
 MIB = 1 << 20

@@ -4,6 +4,7 @@ networks is kept (`lc0_kept`).
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
 from tests.unit.network.lc0_kept import answered, boards
 
@@ -21,12 +22,12 @@ def test_published_towers_answer_as_lc0_does(test_data, net, is_wdl):
         )
         (answer,) = backend.evaluate(game.as_input(backend))
         win, draw, loss = leaves.wdl[row]
-        np.testing.assert_allclose(win - loss, answer.q(), atol=2e-5)
-        np.testing.assert_allclose(draw if is_wdl else 0.0, answer.d(), atol=2e-5)
-        np.testing.assert_allclose(leaves.moves_left[row], answer.m(), atol=1e-3)
+        assert_allclose(win - loss, answer.q(), atol=2e-5)
+        assert_allclose(draw if is_wdl else 0.0, answer.d(), atol=2e-5)
+        assert_allclose(leaves.moves_left[row], answer.m(), atol=1e-3)
         index = leaves.policy_index[row, : leaves.n_moves[row]]
         order = np.argsort(index)
         assert sorted(game.policy_indices()) == index[order].tolist()
         # lc0's own softmax is up to 0.3% off
         logits = np.array(answer.p_raw(*index[order].tolist()))
-        np.testing.assert_allclose(leaves.logits[row, order], logits, atol=2e-4)
+        assert_allclose(leaves.logits[row, order], logits, atol=2e-4)

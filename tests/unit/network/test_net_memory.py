@@ -32,9 +32,9 @@ def peak_of(work):
     tracemalloc.start()
     try:
         result = work()
-        kept, peak = tracemalloc.get_traced_memory()
+        held, peak = tracemalloc.get_traced_memory()
         del result
-        return peak, kept
+        return peak, held
     finally:
         tracemalloc.stop()
 
@@ -44,10 +44,10 @@ def test_loading_needs_little_beside_what_plays(kind, tmp_path):
     path = tmp_path / "net.pb"
     path.write_bytes(data := FILES[kind]())
     load_net(path)  # imports and tables
-    peak, kept = peak_of(lambda: load_net(path))
-    assert kept > len(data)
+    peak, held = peak_of(lambda: load_net(path))
+    assert held > len(data)
     # what the layers computed, and one of them, do not grow as much
-    assert peak - kept < 1.3 * len(data) + (16 << 20)
+    assert peak - held < 1.3 * len(data) + (16 << 20)
     # as `aino net info`
     peak, _ = peak_of(lambda: sum(array.size for array in load_lc0(path).tensors.values()))
     assert peak < 1.3 * len(data) + (1 << 20)

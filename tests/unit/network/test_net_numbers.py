@@ -54,7 +54,7 @@ SPARSE_TENSORS = (
 
 
 @pytest.mark.parametrize(
-    ("model", "found"),
+    ("model", "message"),
     [
         (
             tower(lambda tensors: tensors[f"{NORM}.running_variance"].fill(-1.0)),
@@ -68,10 +68,10 @@ SPARSE_TENSORS = (
         ),
     ],
 )
-def test_a_net_whose_numbers_do_not_stay_finite_is_refused(tmp_path, model, found):
+def test_a_net_whose_numbers_do_not_stay_finite_is_refused(tmp_path, model, message):
     path = tmp_path / "bad.dit"
     dit.save(path, model)
-    with pytest.raises(NetFileError, match=found) as caught:
+    with pytest.raises(NetFileError, match=message) as caught:
         load_net(path)
     assert caught.value.path == path
 

@@ -52,7 +52,7 @@ class View:
         self.board = board
 
     def of_kind(self, first, last):
-        return [one - first for one in self.features if first <= one < last]
+        return [number - first for number in self.features if first <= number < last]
 
     def sort(self, san, number):
         """One sort of a move."""
@@ -118,9 +118,9 @@ SEEN = [
 ]
 
 
-@pytest.mark.parametrize(("board", "kind", "found"), SEEN)
-def test_the_move_before_shows(board, kind, found):
-    assert View(board).of_kind(*kind) == found
+@pytest.mark.parametrize(("board", "kind", "numbers"), SEEN)
+def test_the_move_before_shows(board, kind, numbers):
+    assert View(board).of_kind(*kind) == numbers
 
 
 def test_black_sees_the_mirrored_game_as_white_does():
@@ -172,8 +172,8 @@ def test_a_sort_of_move_tells_what_it_is_made_of(board, san, sort, parts):
 
 def test_sort_5_knows_what_a_move_takes():
     view = View(board_after("e4 d5"))
-    taken = (view.sort("exd5", 5) - features.FIRST_4) - CONFIG.n_bands * features.SORTS_4
-    assert taken % 6 == 1
+    captured = (view.sort("exd5", 5) - features.FIRST_4) - CONFIG.n_bands * features.SORTS_4
+    assert captured % 6 == 1
 
 
 def test_every_sort_has_a_place_in_the_table():
@@ -186,9 +186,9 @@ def test_every_sort_has_a_place_in_the_table():
 
 def test_all_legal_moves_have_probabilities_the_likeliest_first(policy):
     board = chess.Board("4k3/8/8/8/8/8/8/4K2R w K - 0 1")
-    found = policy.probabilities(board, 1400)
-    assert set(found) == set(board.legal_moves)
-    chances = list(found.values())
+    chance_of = policy.probabilities(board, 1400)
+    assert set(chance_of) == set(board.legal_moves)
+    chances = list(chance_of.values())
     assert sum(chances) == pytest.approx(1.0)
     assert chances == sorted(chances, reverse=True)
     assert policy.probabilities(board_after("f3 e5 g4 Qh4#"), 1400) == {}
@@ -245,8 +245,8 @@ def test_the_benchmark_counts_played_moves_by_band_and_calibration_all_moves(tmp
 
 def test_an_interval_counts_the_moves_of_a_game_as_one_sample():
     numbers = np.array([1.0, 1.0, 0.0, 0.0])
-    one, four = (
+    one_game, four_games = (
         benchmark.with_interval(numbers, games, ".3f")
         for games in (np.array([0, 0, 1, 1]), np.arange(4))
     )
-    assert (one, four) == ("0.500 +- 0.693", "0.500 +- 0.490")
+    assert (one_game, four_games) == ("0.500 +- 0.693", "0.500 +- 0.490")

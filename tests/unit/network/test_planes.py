@@ -11,12 +11,7 @@ import pytest
 
 from engine.board.convert import decode_move, row_from_board
 from engine.network.planes import PLANES, PLANES_PER_POSITION, encode
-from engine.network.policy_map import (
-    ATTENTION_INDEX,
-    CONV_INDEX,
-    INDEX_TO_UCI,
-    policy_index,
-)
+from engine.network.policy_map import ATTENTION_INDEX, CONV_INDEX, INDEX_TO_UCI, policy_index
 from tests.unit.board.board_positions import legal_codes, some_boards
 
 pytestmark = pytest.mark.plain

@@ -37,7 +37,6 @@ from engine.network.sparse.sparse_play import SparseNet
 from engine.network.weights import default_net_path
 from engine.nn import dit
 from engine.nn.layers import softmax
-from engine.tactics.quiescence import new_space, settled_value
 from tests.unit.board.board_positions import legal_codes, some_boards
 from tests.unit.network.sparse_arithmetic import seen, sparse_network
 from tests.unit.network.test_value_inference import by_layers, flip_of
@@ -83,32 +82,32 @@ def expected_features(board, settled_cp):
     assert abs(settled_cp) < 25
     mover = board.turn
     flip = flip_of(board, mover)
-    found = set()
+    features = set()
     phase = int(len(board.piece_map()) > 20)
     state = 6144 + 66 * phase
     for square, piece in board.piece_map().items():
         number = (0 if piece.color == mover else 6) + piece.piece_type - 1
         attacked = board.is_attacked_by(not piece.color, square)
         defended = board.is_attacked_by(piece.color, square)
-        found.add((((number * 2 + phase) * 2 + defended) * 2 + attacked) * 64 + (square ^ flip))
+        features.add((((number * 2 + phase) * 2 + defended) * 2 + attacked) * 64 + (square ^ flip))
     for rook in chess.SquareSet(board.clean_castling_rights()):
         owner = board.color_at(rook)
         home = board.king(owner)
         towards_h = ((rook ^ flip) & 7) > ((home ^ flip) & 7)
-        found.add(state + CASTLING_FEATURE + 2 * (owner != mover) + towards_h)
+        features.add(state + CASTLING_FEATURE + 2 * (owner != mover) + towards_h)
     if board.has_legal_en_passant():
-        found.add(state + EN_PASSANT_FEATURE + chess.square_file(board.ep_square ^ flip))
+        features.add(state + EN_PASSANT_FEATURE + chess.square_file(board.ep_square ^ flip))
     if board.halfmove_clock >= 20:
-        found.add(state + COUNTER_FEATURE + min(board.halfmove_clock // 20 - 1, 3))
-    found.add(state + BALANCE_FEATURE + (25 if settled_cp >= 0 else 24))
+        features.add(state + COUNTER_FEATURE + min(board.halfmove_clock // 20 - 1, 3))
+    features.add(state + BALANCE_FEATURE + (25 if settled_cp >= 0 else 24))
     for owner in (mover, not mover):
         for pawn in board.pieces(chess.PAWN, owner):
-            known = passed_pawn(board, owner, pawn)
-            if known is not None:
-                guard, near = known
+            kings = passed_pawn(board, owner, pawn)
+            if kings is not None:
+                guard, near = kings
                 number = ((phase * 2 + (owner != mover)) * 3 + guard) * 2 + near
-                found.add(6276 + number * 64 + (pawn ^ flip))
-    return found
+                features.add(6276 + number * 64 + (pawn ^ flip))
+    return features
 
 
 def passed_pawn(board, owner, pawn):
@@ -178,19 +177,6 @@ def test_balance_has_a_level_for_every_size(settled_cp, level):
 
 
 @pytest.mark.parametrize(
-    ("fen", "sign"),
-    [("4k3/8/8/3q4/4P3/8/8/4K3 w - - 0 1", 1), ("4k3/8/2p5/3q4/8/4P3/8/4K3 w - - 0 1", -1)],
-)
-def test_a_network_is_told_what_captures_come_to(fen, sign):
-    row = row_from_board(chess.Board(fen))
-    settled = int(settled_value(row, new_space()))
-    assert np.sign(settled) == sign
-    numbers = seen(row)[0] - PIECE_FEATURES
-    states = numbers[(numbers >= 0) & (numbers < PASSED_FEATURE - PIECE_FEATURES)]
-    assert states.tolist() == [BALANCE_FEATURE + balance_level(settled)]
-
-
-@pytest.mark.parametrize(
     ("fen", "unsafe"),
     [
         ("4k3/8/2p5/3p4/8/1B6/8/4K3 w - - 0 1", {"b3d5", "b3c4"}),  # where a pawn takes a bishop
@@ -249,7 +235,7 @@ def test_a_network_with_a_missing_or_smaller_tensor_is_refused(name):
     config = SparseConfig.parse("sparse-128+v128")
     tensors = dict(SparseNetwork(config, np.random.default_rng(1)).named_parameters())
     with pytest.raises(ConfigError, match=f"no tensor '{name}'"):
-        SparseNet({other: array for other, array in tensors.items() if other != name}, config)
+        SparseNet({tensor: array for tensor, array in tensors.items() if tensor != name}, config)
     with pytest.raises(ShapeError, match=name):
         SparseNet({**tensors, name: tensors[name][:-1]}, config)
 

@@ -24,7 +24,7 @@ from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.sparse.sparse_model import SparseNetwork
 from engine.network.sparse.sparse_parameters import SparseConfig
 from engine.network.sparse.sparse_play import SparseNet
-from engine.network.value.value_features import KING_BUCKET, KING_BUCKETS, MAX_VIEW, write_view_of
+from engine.network.value.value_features import KING_BUCKET, MAX_VIEW, write_view_of
 from engine.network.value.value_parameters import (
     COARSEST_VALUE_SCALE,
     DENSE1_LIMIT,
@@ -47,24 +47,24 @@ def positions(count):
     """Positions of random games, from the opening to the last pieces."""
     rng = default_rng(5)
     board = chess.Board()
-    found = []
-    while len(found) < count:
+    boards = []
+    while len(boards) < count:
         moves = list(board.legal_moves)
         if not moves or board.is_insufficient_material():
             board = chess.Board()
             continue
         board.push(moves[rng.integers(len(moves))])
         if rng.random() < 0.2 and any(board.legal_moves):
-            found.append(board.copy())
-    return found
+            boards.append(board.copy())
+    return boards
 
 
-def network(config):
+def network(name="sparse-128+v128"):
     """Random weights, of which many units lie within the clipped range and none of the small layers
     is constant.
     """
     rng = default_rng(3)
-    net = SparseNetwork(config, rng)
+    net = SparseNetwork(SparseConfig.parse(name), rng)
     for name, array in net.named_parameters().items():
         if name.startswith("value_trunk") and name.endswith("bias"):
             array += rng.normal(0, 0.1, array.shape).astype(np.float32)
@@ -77,9 +77,9 @@ def trunk_of(net):
 
 def views_of(row):
     """Rows of the mover's view and of the other's."""
-    found = np.zeros((2, MAX_VIEW), np.int16)
+    views = np.zeros((2, MAX_VIEW), np.int16)
     side = int(row[SIDE])
-    return [view[: write_view_of(row, side ^ k, view)] for k, view in enumerate(found)]
+    return [view[: write_view_of(row, side ^ k, view)] for k, view in enumerate(views)]
 
 
 def by_layers(net, rows):
@@ -92,31 +92,35 @@ def by_layers(net, rows):
     return value_network(trunk_of(net), features, versions)[0]
 
 
-def by_integers(net, config, rows):
-    model = new_value_model(integer_tables(trunk_of(net), config.value))
-    found = []
+def tables_of(net):
+    return integer_tables(trunk_of(net), net.network_config.value)
+
+
+def by_integers(net, rows):
+    model = new_value_model(tables_of(net))
+    outputs = []
     for row in rows:
         value_trunk_outputs(model, row)
-        found.append(model.outputs[:4].copy())
-    return np.array(found)
+        outputs.append(model.outputs[:4].copy())
+    return np.array(outputs)
 
 
 @pytest.mark.parametrize("text", ["sparse-128+v128", "sparse-128+v256"])
 def test_outputs_are_those_of_the_layers_but_for_rounding(text):
-    config = SparseConfig.parse(text)
-    net = network(config)
+    net = network(text)
     rows = [row_from_board(board) for board in positions(POSITIONS)]
     floats = by_layers(net, rows)
     assert floats.std(axis=0).min() > 0.01
-    errors = np.abs(by_integers(net, config, rows) - floats)
+    errors = np.abs(by_integers(net, rows) - floats)
     # A unit is rounded to 1/128 and a weight of dense1 rounded to 1/64, each of W inputs.
     assert 0 < errors.mean() < 0.02
     assert errors.max() < 0.1
 
 
-def by_numpy(tables, config, row):
+def by_numpy(tables, row):
     """The sums of dense1 int64[16], from scratch."""
-    weight = tables.weight.reshape(-1, config.width)
+    width = len(tables.bias)
+    weight = tables.weight.reshape(-1, width)
     scale = int(tables.scale[0])
     units = []
     for view in views_of(row):
@@ -126,15 +130,14 @@ def by_numpy(tables, config, row):
         units.append(
             halves[0] * (FIRST_UNIT // scale) * halves[1] * (SECOND_UNIT // scale) + 2**15 >> 16
         )
-    dense1 = tables.dense1.reshape(8, config.width // 4, 16, 4)[piece_bucket(row)]
+    dense1 = tables.dense1.reshape(8, width // 4, 16, 4)[piece_bucket(row)]
     return np.einsum("qi,qoi->o", np.concatenate(units).reshape(-1, 4), dense1.astype(np.int64))
 
 
 @pytest.mark.parametrize("text", ["v128", "v256"])
 def test_accumulators_that_follow_a_search_equal_those_from_scratch(text):
     """In the order of games, and jumping between them."""
-    config = SparseConfig.parse(f"sparse-128+{text}")
-    tables = integer_tables(trunk_of(network(config)), config.value)
+    tables = tables_of(network(f"sparse-128+{text}"))
     follower = new_value_model(tables)
     seen = set()
     rows = [row_from_board(board) for board in positions(300)]
@@ -145,7 +148,7 @@ def test_accumulators_that_follow_a_search_equal_those_from_scratch(text):
         value_trunk_outputs(scratch, row)
         assert follower.units.tobytes() == scratch.units.tobytes()
         assert follower.outputs.tobytes() == scratch.outputs.tobytes()
-        assert_array_equal(follower.sums, by_numpy(tables, config.value, row))
+        assert_array_equal(follower.sums, by_numpy(tables, row))
         seen.add(follower.units.tobytes())
     assert len(seen) > 200
     assert follower.boards.any(axis=1).sum() > len(follower.boards) / 4
@@ -155,16 +158,15 @@ def test_a_trunk_of_the_largest_weights_stays_exact():
     """All units are 1 and all weights of dense1 as large as they may be: sums and products reach
     their bounds.
     """
-    config = SparseConfig.parse("sparse-128+v2048")
-    tensors = {name: array.copy() for name, array in trunk_of(network(config)).items()}
+    net = network("sparse-128+v2048")
     for name, value in (("rows", WEIGHT_LIMIT), ("dense1", DENSE1_LIMIT)):
-        tensors[f"{name}.weight"][...] = value
-    tables = integer_tables(tensors, config.value)
+        trunk_of(net)[f"{name}.weight"][...] = value
+    tables = tables_of(net)
     model = new_value_model(tables)
     for board in positions(30):
         row = row_from_board(board)
         value_trunk_outputs(model, row)
-        assert_array_equal(model.sums, by_numpy(tables, config.value, row))
+        assert_array_equal(model.sums, by_numpy(tables, row))
         assert model.units.min() == UNIT
         assert model.sums.min() == UNIT * 127 * 2048
 
@@ -182,43 +184,43 @@ def is_calm(board):
     return not board.is_check()
 
 
-def evaluated(config, tensors):
+def evaluated(name, tensors):
     leaves = leaves_of(positions(POSITIONS))
-    evaluator = SparseEvaluator(SparseNet(tensors, config))
+    evaluator = SparseEvaluator(SparseNet(tensors, SparseConfig.parse(name)))
     evaluator.evaluate(leaves, POSITIONS)
     evaluator.close()
     return leaves
 
 
 def test_the_second_trunk_judges_calm_positions_alone():
-    config = SparseConfig.parse("sparse-128+v128")
-    net = network(config)
-    tensors = dict(net.named_parameters())
-    both, one = evaluated(config, tensors), evaluated(SparseConfig.parse("sparse-128"), tensors)
-    assert both.logits.tobytes() == one.logits.tobytes()
+    net = network()
+    tensors = net.named_parameters()
+    two_trunks, one_trunk = (evaluated(name, tensors) for name in ("sparse-128+v128", "sparse-128"))
+    assert two_trunks.logits.tobytes() == one_trunk.logits.tobytes()
     rows = [row_from_board(board) for board in positions(POSITIONS)]
     outputs = by_layers(net, rows)
     chances = softmax(outputs[:, :3])
     calm = np.array([is_calm(board) for board in positions(POSITIONS)])
     assert POSITIONS / 4 < calm.sum() < 3 / 4 * POSITIONS
-    assert_allclose(both.wdl[:POSITIONS][calm], chances[calm], atol=0.02)
-    assert np.abs(both.wdl[:POSITIONS] - one.wdl[:POSITIONS])[calm].max() > 0.05
+    assert_allclose(two_trunks.wdl[:POSITIONS][calm], chances[calm], atol=0.02)
+    assert np.abs(two_trunks.wdl[:POSITIONS] - one_trunk.wdl[:POSITIONS])[calm].max() > 0.05
     plies = MOVES_LEFT_SCALE * np.maximum(outputs[:, 3], 0)
-    assert_allclose(both.moves_left[:POSITIONS][calm], plies[calm], atol=2.0)
+    assert_allclose(two_trunks.moves_left[:POSITIONS][calm], plies[calm], atol=2.0)
     for name in ("wdl", "moves_left"):
-        found, first = (getattr(leaves, name)[:POSITIONS][~calm] for leaves in (both, one))
-        assert_array_equal(found, first)
+        judged, by_first = (
+            getattr(leaves, name)[:POSITIONS][~calm] for leaves in (two_trunks, one_trunk)
+        )
+        assert_array_equal(judged, by_first)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
 @pytest.mark.parametrize("name", ["rows", "dense1", "output"])
 def test_a_trunk_whose_numbers_could_leave_their_range_is_refused(name, value):
-    config = SparseConfig.parse("sparse-128+v128")
-    net = network(config)
-    tensors = dict(net.named_parameters())
+    net = network()
+    tensors = net.named_parameters()
     tensors[f"value_trunk.{name}.weight"].flat[7] = value
     with pytest.raises(ConfigError):
-        SparseNet(tensors, config)
+        SparseNet(tensors, net.network_config)
 
 
 # ---- what both views see, and how rows fit integers ----------------------------------------------
@@ -236,24 +238,19 @@ def expected_view(board, side):
     """The rows of a side's view by python-chess, from their definition."""
     flip = flip_of(board, side)
     bucket = KING_BUCKET[board.king(side) ^ flip]
-    found = []
+    rows = []
     for square, piece in board.piece_map().items():
         number = (0 if piece.color == side else 6) + piece.piece_type - 1
-        found.append((bucket * 12 + number) * 64 + (square ^ flip))
-    return sorted(found)
+        rows.append((bucket * 12 + number) * 64 + (square ^ flip))
+    return sorted(rows)
 
 
 def test_both_views_agree_with_python_chess():
     for board in some_boards(5, 150):
-        mover, other = (view.tolist() for view in views_of(row_from_board(board)))
+        mover, opponent = (view.tolist() for view in views_of(row_from_board(board)))
         assert sorted(mover) == expected_view(board, board.turn), board.fen()
-        assert sorted(other) == expected_view(board, not board.turn), board.fen()
-        assert max(mover + other) < VALUE_ROWS
-
-
-def test_every_king_bucket_has_a_square():
-    seen = {int(KING_BUCKET[square]) for square in range(64) if square & 7 >= 4}
-    assert seen == set(range(KING_BUCKETS))
+        assert sorted(opponent) == expected_view(board, not board.turn), board.fen()
+        assert max(mover + opponent) < VALUE_ROWS
 
 
 # ---- integers ------------------------------------------------------------------------------------

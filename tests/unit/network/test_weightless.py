@@ -69,4 +69,4 @@ def test_the_first_move_of_any_size_of_network_compiles_nothing(name, tmp_path):
         for evaluator in ("network", "hybrid")[name not in ("tower", "transformer") :]:
             with Engine(replace(OPTIONS, weights_file=str(path), evaluator=evaluator)) as engine:
                 assert engine.search(Limits(nodes=20)).best_move is not None
-    assert [one.name for one in log.compilations if one.ours] == []
+    assert [compilation.name for compilation in log.compilations if compilation.ours] == []
