@@ -50,8 +50,8 @@ class Batch:
     """Visits that were begun together, and their leaves, `leaves[: visits.counts[LEAVES]]`."""
 
     def __init__(self, room: int) -> None:
-        self.visits: Round = new_round()
-        self.leaves: LeafBatch = new_leaf_batch(room)
+        self.visits = new_round()
+        self.leaves = new_leaf_batch(room)
         self.shares: list[Offer] = []  # Its evaluation, in parts for several threads.
 
     @property
@@ -73,23 +73,24 @@ class Batches:
         self.tablebase: Tablebase | None = None  # It is asked about the leaves of every batch.
         self._search = search
         self._evaluator = evaluator
-        # It may ask for smaller batches in the middle of a search.
-        self._by_evaluator = not round_size
+        self._round_size = round_size
         self.most_leaves = min(MAX_ROUND, round_size or evaluator.round_size)
         if self.most_leaves < 1:
             raise ConfigError(
                 f"evaluator {evaluator.name}: round_size is {evaluator.round_size}, expected 1 or more"
             )
-        self._parts = self._evaluator if isinstance(self._evaluator, PartEvaluator) else None
-        if self._parts is not None and (self.most_leaves < 2 * CHUNK or not self._parts.in_parts):
-            self._parts = None
+        self._parts: PartEvaluator | None = None
+        if isinstance(evaluator, PartEvaluator) and self.most_leaves >= 2 * CHUNK:
+            self._parts = evaluator if evaluator.in_parts else None
         self._pool = ThreadPool(threads, "evaluate")
         self._elsewhere = threads > 1 and is_elsewhere(evaluator)
         # Visits of the root from which two batches are in flight; smaller trees want fresh values,
         # a GPU full batches.
-        fewest = self.most_leaves if self._elsewhere else 2 * CHUNK
-        overlaps = self._parts is not None or self._elsewhere
-        self.overlap_from = fewest * BATCHED_VISITS_PER_LEAF if overlaps else MAX_VISITS
+        self.overlap_from = MAX_VISITS
+        if self._elsewhere:
+            self.overlap_from = self.most_leaves * BATCHED_VISITS_PER_LEAF
+        elif self._parts is not None:
+            self.overlap_from = 2 * CHUNK * BATCHED_VISITS_PER_LEAF
         # A ring, the oldest batch first. Room for a whole one in each: there is no half one while
         # the tree is small.
         self._ring = deque(Batch(self.most_leaves) for _ in range(2))
@@ -131,15 +132,10 @@ class Batches:
         """Gather leaves and hand them out."""
         search = self._search
         batch = self._ring[self._in_flight]
-        most = (
-            min(self.most_leaves, self._evaluator.round_size)
-            if self._by_evaluator
-            else self.most_leaves
-        )
-        size = (
-            min(most, max(BATCHED_SMALLEST_ROUND, search.visits // BATCHED_VISITS_PER_LEAF))
-            // depth
-        )
+        # An evaluator may ask for smaller batches in the middle of a search.
+        most = min(self.most_leaves, self._round_size or self._evaluator.round_size)
+        size = max(BATCHED_SMALLEST_ROUND, search.visits // BATCHED_VISITS_PER_LEAF)
+        size = min(most, size) // depth
         if size > CHUNK:
             size -= size % CHUNK
         # Visits that need no evaluation, and collisions, leave room in the batch for others.
@@ -149,18 +145,16 @@ class Batches:
         gather(search.tree, batch.visits, search.params, batch.leaves, 0, limit, size)
         if self.tablebase is not None:
             ask_tables(self.tablebase, batch.visits, batch.leaves)
-        count = batch.count
-        if self._parts is None:
-            whole = partial(self._evaluate, batch, 0, count)
-            if count:
-                batch.shares = [self._pool.offer(whole) if self._elsewhere else Offer(whole)]
-            return
-        # Less than a chunk only for idle threads.
-        share = max(1, min(CHUNK, -(-count // self._pool.threads)))
-        for start in range(0, count, share):
-            batch.shares.append(
-                self._pool.offer(partial(self._evaluate, batch, start, min(start + share, count)))
-            )
+        share = count = batch.count
+        if self._parts is not None:
+            # Less than a chunk only for idle threads.
+            share = min(CHUNK, -(-count // self._pool.threads))
+        for start in range(0, count, max(1, share)):
+            work = partial(self._evaluate, batch, start, min(start + share, count))
+            if self._parts is not None or self._elsewhere:
+                batch.shares.append(self._pool.offer(work))
+            else:
+                batch.shares.append(Offer(work))
 
     def _evaluate(self, batch: Batch, start: int, end: int) -> None:
         """Evaluate leaves `start` to `end` of a batch."""

@@ -27,8 +27,9 @@ class RecentMost:
         """Note those of a move, not below 0; None = they are not known."""
         if ms is None:
             return
-        remembered = 0.0 if math.isinf(self.ms) else params.LATENESS_MEMORY * self.ms
-        self.ms = max(0.0, ms, remembered)
+        if math.isinf(self.ms):
+            self.ms = 0.0
+        self.ms = max(0.0, ms, params.LATENESS_MEMORY * self.ms)
 
 
 @dataclass
@@ -88,11 +89,6 @@ class TimePlan(NamedTuple):
         return min(self.hard_ms, doubt * self.planned_ms)
 
 
-def expected_moves(played: int) -> float:
-    """Return for how many moves a clock has to last after so many moves of a game."""
-    return max(params.LEAST_MOVES, params.FIRST_MOVES - params.FEWER_MOVES * played)
-
-
 def plan_time(
     limits: Limits,
     board: chess.Board,
@@ -133,7 +129,8 @@ def share_of_clock(
     `loss_ms`.
     """
     increment = limits.increment_ms(board.turn)
-    moves = expected_moves(board.fullmove_number - 1)
+    played = board.fullmove_number - 1
+    moves = max(params.LEAST_MOVES, params.FIRST_MOVES - params.FEWER_MOVES * played)
     losing = moves if increment > loss_ms else max(moves, params.LONG_RUN_MOVES)
     if limits.moves_to_go is not None and limits.moves_to_go > 0:
         moves = losing = min(limits.moves_to_go, moves)

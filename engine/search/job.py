@@ -101,7 +101,8 @@ class SearchJob(Generic[Answer]):
 
     def ponderhit(self) -> None:
         """Start the clock now: the opponent has played the expected move."""
-        self.hit = self.now() if self.hit is None else self.hit
+        if self.hit is None:
+            self.hit = self.now()
         self._ponderhit.set()
 
     # ---- what the search asks ----

@@ -64,11 +64,7 @@ def plan_between(measured: Sequence[tuple[float, Plan]], elo: int) -> Plan:
     def between(values: Sequence[float]) -> float:
         return float(np.interp(elo, ratings, values))
 
-    names = [
-        plan_field.name
-        for plan_field in fields(plans[0])
-        if plan_field.name not in ("nodes", "finishes")
-    ]
+    names = {plan_field.name for plan_field in fields(plans[0])} - {"nodes", "finishes"}
     numbers = {name: between([getattr(plan, name) for plan in plans]) for name in names}
     nodes = round(np.exp(between([np.log(plan.nodes) for plan in plans])))
     return replace(plans[0], nodes=nodes, **numbers)
@@ -87,12 +83,7 @@ def choose_weaker(
         return children[0]
     best_q = max((child.q for child in not_lost if child.visits), default=-1.0)
     choices = promotions_as_one(not_lost)
-    weights = np.array(
-        [
-            sum(child.visits + PRIOR_VISITS * (child.prior + child.hint) for child in choice)
-            for choice in choices
-        ]
-    )
+    weights = np.array(list(map(_weight, choices)))
     candidates = [choice[0] for choice in choices]
     bad = np.array(
         [child.visits > 0 and child.q < best_q - plan.value_margin for child in candidates]
@@ -103,6 +94,11 @@ def choose_weaker(
     weights[weights < plan.least_share * weights.max()] = 0.0
     chances = (weights / weights.max()) ** (1.0 / plan.temperature)
     return candidates[int(rng.choice(len(candidates), p=chances / chances.sum()))]
+
+
+def _weight(choice: Sequence[RootMove]) -> float:
+    """Return what visits and policy say for moves that are one choice."""
+    return sum(child.visits + PRIOR_VISITS * (child.prior + child.hint) for child in choice)
 
 
 def promotions_as_one(children: Sequence[RootMove]) -> list[list[RootMove]]:
@@ -147,7 +143,9 @@ def finishes(board: chess.Board, elo: int) -> bool:
             return elo >= QUEEN_ELO
         if rooks or pawns > 1:
             return elo >= ROOK_ELO
-        return elo >= (BISHOPS_ELO if bishops > 1 else KNIGHT_ELO)
+        if bishops > 1:
+            return elo >= BISHOPS_ELO
+        return elo >= KNIGHT_ELO
     return enemy_pawns == 0 and pawns > 1 and elo >= ROOK_ELO
 
 
@@ -177,4 +175,6 @@ def without_repetition(board: chess.Board, only: Sequence[chess.Move]) -> tuple[
 
     moves = tuple(only) or tuple(board.legal_moves)
     fresh = tuple([move for move in moves if not repeats(move)])
-    return fresh if 0 < len(fresh) < len(moves) else tuple(only)
+    if not fresh or fresh == moves:
+        return tuple(only)
+    return fresh

@@ -37,14 +37,14 @@ class PeoplePlan:
 #     --second "name=1500 cmd=aino option.PlayLike=people option.UCI_Elo=1500 option.Threads=1"
 # and its like for the others.
 PEOPLE = (
-    (1100.0, PeoplePlan(64, 0.667, 1.3, 2.2)),
-    (1300.0, PeoplePlan(64, 0.667, 2.4, 2.6)),
-    (1500.0, PeoplePlan(64, 0.667, 4.0, 3.0)),
-    (1700.0, PeoplePlan(96, 0.667, 6.6, 4.3)),
-    (1900.0, PeoplePlan(144, 0.667, 10.0, 6.0)),
+    (1100, PeoplePlan(64, 0.667, 1.3, 2.2)),
+    (1300, PeoplePlan(64, 0.667, 2.4, 2.6)),
+    (1500, PeoplePlan(64, 0.667, 4.0, 3.0)),
+    (1700, PeoplePlan(96, 0.667, 6.6, 4.3)),
+    (1900, PeoplePlan(144, 0.667, 10.0, 6.0)),
 )
 BETTER = 0.1  # Q from which a draw is no longer wanted. Set by hand.
-PEOPLE_RANGE = int(PEOPLE[0][0]), int(PEOPLE[-1][0])  # of ratings at which Aino plays like people
+PEOPLE_RANGE = PEOPLE[0][0], PEOPLE[-1][0]  # of ratings at which Aino plays like people
 
 
 def people_plan(elo: int) -> PeoplePlan:

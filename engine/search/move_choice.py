@@ -52,7 +52,8 @@ def choose_move(root: Root, temperature: float, rng: np.random.Generator) -> int
     if temperature == 0.0:
         return root.best()
     new = not root.visits.any()
-    weights = np.where(root.proven < 0, 0, root.priors if new else root.visits).astype(np.float64)
+    liked = root.priors if new else root.visits
+    weights = np.where(root.proven < 0, 0, liked).astype(np.float64)
     if (root.proven > 0).any() or (new and root.forced_index() is not None) or not weights.any():
         return root.best()
     bounds = np.cumsum((weights / weights.max()) ** (1.0 / temperature))
@@ -108,7 +109,9 @@ class SearchRequest:
             return None
         if finishes(self.board, elo):
             return finishing_plan(plan_for(elo))
-        return plan_for(elo) if self.people is None else people_plan(elo)
+        if self.people is None:
+            return plan_for(elo)
+        return people_plan(elo)
 
     @cached_property
     def is_like_people(self) -> bool:
@@ -128,7 +131,9 @@ class SearchRequest:
     @property
     def lines(self) -> int:
         """Number of lines to search on beside moves that are proven to win."""
-        return 1 if self.by_the_clock or self.limits.mate is not None else self.options.multi_pv
+        if self.by_the_clock or self.limits.mate is not None:
+            return 1
+        return self.options.multi_pv
 
     @property
     def patience_s(self) -> float:
@@ -140,8 +145,8 @@ class SearchRequest:
         ):
             return 0.0
         usual_ms = self.plan.planned_ms or self.plan.hard_ms
-        patience_s = SOLVING_SHARE * self.clock().real_s(usual_ms)
-        return min(LONG, patience_s) if patience_s >= LEAST_PATIENCE_S else 0.0
+        patience_s = min(LONG, SOLVING_SHARE * self.clock().real_s(usual_ms))
+        return patience_s if patience_s >= LEAST_PATIENCE_S else 0.0
 
     @property
     def solves(self) -> bool:
@@ -215,9 +220,11 @@ class SearchRequest:
         """Whether nobody waits any more for what the search may still find."""
         if self.job.stopped:
             return True
-        if self.limits.infinite or (self.limits.ponder and self.job.pondering):
+        if self.limits.infinite:
             return False
-        return self.clock(self.job.hit if self.limits.ponder else self.begun).is_over()
+        if not self.limits.ponder:
+            return self.clock(self.begun).is_over()
+        return not self.job.pondering and self.clock(self.job.hit).is_over()
 
     def book_move(self, book: PolyglotBook | None) -> chess.Move | None:
         """Return the move that a game's player takes from the book; None where there is none."""

@@ -3,7 +3,7 @@ searched most.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import chess
@@ -22,7 +22,7 @@ from engine.search.tree.arrays import DRAW, EXPANDED, MAX_DEPTH, NO_NODE, ROOT, 
 from engine.search.tree.edges import value_below
 from engine.search.tree.priors import own_priors
 from engine.search.tree.proofs import is_decided
-from engine.search.tree.puct import score_edges
+from engine.search.tree.puct import score_root_edges
 from engine.search.tree.repetitions import ends_line
 from engine.search.tree.root import Root, read_position, root_lines
 from engine.tactics.solved_endings import line_to_mate
@@ -77,7 +77,7 @@ class Reporter:
         self._last_root = search.root()  # As it was when lines were last read.
         self._begun = request.job.now()
         best = sorted(request.ranks.items(), key=lambda ranked: ranked[1], reverse=True)
-        for move, rank in best if request.solves else ():
+        for move, rank in best:
             if rank[:2] >= best[: self._multi_pv][-1][1][:2]:
                 self._solved_line(move)  # Before the search, so that a limit of time counts it.
 
@@ -294,7 +294,7 @@ def describe_moves(tree, params, row, u, s, priors, own_values, policy_indices):
 
     Returns the Q of moves never visited.
     """
-    urgency = score_edges(tree, params, ROOT, np.float64(params.draw_score), u, s)
+    urgency = score_root_edges(tree, params, u, s)
     own_priors(tree, ROOT, priors)
     first = tree.nodes[ROOT].first_edge
     for i in range(own_values.size):
@@ -332,53 +332,48 @@ def outline(
 
     A draw by repetition has no replies, because a visit ends there.
     """
-    outliner = _Outliner(search, max(1, least_visits), widest, chess960)
-    return outliner.branches(ROOT, 0, 1.0) if search.is_expanded else ()
+    if not search.is_expanded:
+        return ()
+    return _Outliner(search, max(1, least_visits), widest, chess960).branches(ROOT, 0, 1.0)
 
 
+@dataclass(frozen=True)
 class _Outliner:
     """Reads the branches of a tree; the positions on the way to a node pass through its stack."""
 
-    def __init__(self, search: Search, least_visits: int, widest: int, chess960: bool) -> None:
-        self._search = search
-        self._tree = search.tree
-        self._root_ply = int(search.tree.counters[ROOT_PLY])
-        self._least_visits = least_visits
-        self._widest = widest
-        self._chess960 = chess960
+    search: Search
+    least_visits: int
+    widest: int
+    chess960: bool
 
     def branches(self, node: int, depth: int, share: float) -> tuple[Branch, ...]:
         """Return the branches of a node at a depth, to which this share of its visits led on the
         way here.
         """
-        edges = self._search.edges(node)
-        visits = self._tree.edges["passes"][edges]
+        tree = self.search.tree
+        edges = self.search.edges(node)
+        visits = tree.edges["passes"][edges]
         priors = np.empty(len(visits), np.float32)
-        own_priors(self._tree, np.int64(node), priors)
+        own_priors(tree, node, priors)
         branches = []
-        for place in np.argsort(-visits, kind="stable")[: self._widest].tolist():
-            if share * visits[place] < self._least_visits:
+        for place in np.argsort(-visits, kind="stable")[: self.widest].tolist():
+            if share * visits[place] < self.least_visits:
                 break
             edge = edges.start + place
             branches.append(self._branch(edge, float(priors[place]), depth, share))
         return tuple(branches)
 
     def _branch(self, edge: int, prior: float, depth: int, share: float) -> Branch:
-        tree = self._tree
-        ply = self._root_ply + depth
+        tree = self.search.tree
+        ply = int(tree.counters[ROOT_PLY]) + depth
         code = tree.move[edge]
         push(tree.stack, ply, code)
         visits = int(tree.edges["passes"][edge])
         child = int(tree.child[edge])
         replies: tuple[Branch, ...] = ()
-        if self._goes_on(child, depth + 1):
+        has_edges = child != NO_NODE and tree.state[child] == EXPANDED
+        if has_edges and depth + 1 < MAX_DEPTH and not ends_line(tree, ply + 1):
             share_below = share * min(1.0, visits / max(1, int(tree.visits[child])))
             replies = self.branches(child, depth + 1, share_below)
-        move = decode_move(tree.stack[ply], int(code), self._chess960)
+        move = decode_move(tree.stack[ply], int(code), self.chess960)
         return Branch(move, visits, prior, max(-1.0, float(tree.q[edge])), replies)
-
-    def _goes_on(self, child: int, depth: int) -> bool:
-        """Whether visits pass through a node, whose position is in the stack."""
-        if child == NO_NODE or self._tree.state[child] != EXPANDED or depth >= MAX_DEPTH:
-            return False
-        return not ends_line(self._tree, self._root_ply + depth)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, is_dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -117,7 +117,9 @@ class SearchResult:
 
 
 def _score(info: SearchInfo) -> str:
-    return f"{info.score_cp / 100:+.2f}" if info.score_mate is None else f"#{info.score_mate}"
+    if info.score_mate is None:
+        return f"{info.score_cp / 100:+.2f}"
+    return f"#{info.score_mate}"
 
 
 def _plain(value: Any) -> Any:
@@ -129,10 +131,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(part) for part in value]
     if is_dataclass(value):
-        return {
-            value_field.name: _plain(getattr(value, value_field.name))
-            for value_field in fields(value)
-        }
+        return {name: _plain(part) for name, part in vars(value).items()}
     return value
 
 

@@ -1,8 +1,8 @@
 """One search from its request to its result: when it is over, and its move.
 
-`SearchDriver` joins the parts: visits until a limit (`run`), lines on the way (`report`), the move
-at the end (`choice`). Where several lines are wanted and one is a win, whose proof ends a search,
-it searches on beside that one; the move is chosen before (`tree.aside`).
+`SearchDriver` joins the parts: visits until a limit (`visit_loop`), lines on the way (`report`),
+the move at the end (`move_choice`). Where several lines are wanted and one is a win, whose proof
+ends a search, it searches on beside that one; the move is chosen before (`tree.excluded_wins`).
 """
 
 from dataclasses import replace
@@ -38,10 +38,11 @@ class Stopper:
         self._search = search
         self._request = request
         self._limits = request.limits
-        nodes, plan = request.limits.nodes, request.strength
-        self.most_visits = min(
-            MAX_VISITS if nodes is None else nodes, MAX_VISITS if plan is None else plan.nodes
-        )
+        self.most_visits = MAX_VISITS
+        if request.limits.nodes is not None:
+            self.most_visits = min(MAX_VISITS, request.limits.nodes)
+        if request.strength is not None:
+            self.most_visits = min(self.most_visits, request.strength.nodes)
         self.pondering = request.limits.ponder
         self._next_check_ms = 0.0
         self._has_goal = request.limits.depth is not None or request.limits.mate is not None
@@ -60,7 +61,9 @@ class Stopper:
 
     def left_s(self) -> float:
         """Real seconds left at most."""
-        return self.clock.left_s() if self.is_timed else inf
+        if not self.is_timed:
+            return inf
+        return self.clock.left_s()
 
     def until(self) -> int:
         """Visits of the root at which to ask again at the latest."""
@@ -141,7 +144,9 @@ class Stopper:
 
     def late_ms(self) -> float:
         """By how much the search is late; 0 where not its time ended it."""
-        return 0.0 if self.due_ms is None else self.clock.elapsed_ms() - self.due_ms
+        if self.due_ms is None:
+            return 0.0
+        return self.clock.elapsed_ms() - self.due_ms
 
     def clock_after_ms(self) -> float | None:
         """Return what the player's clock shows after a move that is sent now; None = there is none."""
@@ -203,7 +208,7 @@ class SearchDriver:
         most = self._request.lines - 1
         if most < 1 or not search.is_proven:
             return False
-        return bool(put_wins_aside(search.tree, np.int64(most), *search.own_value))
+        return bool(put_wins_aside(search.tree, most, *search.own_value))
 
     def _visit_a_little(self) -> None:
         """Visit the tree before anybody looks at the clock."""
@@ -223,15 +228,17 @@ class SearchDriver:
         if self._request.on_info is None or elapsed < self._next_look_ms:
             return
         self._next_look_ms = elapsed + params.LOOK_INTERVAL_MS
-        root = self._search.root()
-        best = self._best if self._best is not None else int(root.moves[root.best()])
+        best = self._best
+        if best is None:
+            root = self._search.root()
+            best = int(root.moves[root.best()])
         if elapsed >= self._next_info_ms or best != self._told_best:
             self._runner.pause()
             infos, _ = self._reporter.read(self._best, every=False)
             self._told_best = best
             self._next_look_ms = infos[0].time_ms + params.LEAST_INFO_GAP_MS
-            soon = [moment for moment in params.FIRST_INFOS_MS if moment > elapsed]
-            self._next_info_ms = soon[0] if soon else elapsed + params.INFO_INTERVAL_MS
+            soon = (moment for moment in params.FIRST_INFOS_MS if moment > elapsed)
+            self._next_info_ms = next(soon, elapsed + params.INFO_INTERVAL_MS)
             self._request.on_info(infos)
 
     def _choose(self) -> int:

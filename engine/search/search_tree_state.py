@@ -30,7 +30,7 @@ from engine.search.tree.arrays import (
     reset_node,
 )
 from engine.search.tree.backup import finish_known
-from engine.search.tree.edges import draws_below, value_below
+from engine.search.tree.edges import draws_below_root, value_below
 from engine.search.tree.forgetting import (
     cleared_table,
     forget_own,
@@ -41,7 +41,7 @@ from engine.search.tree.forgetting import (
 )
 from engine.search.tree.params import MATE_PRIOR, SearchParams
 from engine.search.tree.priors import hint, keep_moves, mix_priors, move_to_tried
-from engine.search.tree.proofs import best_bounds, settle_past_visits
+from engine.search.tree.proofs import set_bounds, settle_past_visits
 from engine.search.tree.repetitions import HISTORY_SHARE, ask_history
 from engine.search.tree.root import Root, node_of_game, read_root, root_alone
 from engine.search.tree.visit import new_node
@@ -55,18 +55,16 @@ def suited_to(evaluator: Evaluator, params: SearchParams) -> SearchParams:
     """`params` with what the evaluator decides: planes, when a node gets its policy, and parameters
     of its own.
     """
-    in_kernel = isinstance(evaluator, InKernelEvaluator)
+    if isinstance(evaluator, InKernelEvaluator):
+        # More than half of all nodes get no second visit.
+        params = params._replace(late_policy=True, avoid_busy=True, **evaluator.search)
     return params._replace(
-        needs_planes=evaluator.needs_planes,
-        input_format=input_format_of(evaluator),
-        late_policy=in_kernel,  # More than half of all nodes get no second visit.
-        avoid_busy=in_kernel,
-        **(evaluator.search if isinstance(evaluator, InKernelEvaluator) else {}),
+        needs_planes=evaluator.needs_planes, input_format=input_format_of(evaluator)
     )
 
 
 class Search:
-    """A search tree with its position. The modules `run` and `visits` carry out the visits.
+    """A search tree with its position. The modules `visit_loop` and `batches` carry out the visits.
 
     `tree` starts empty and has room for the whole search. `in_flight` is for callers that use the
     kernels of `visits` directly. Not thread-safe: one thread owns it.
@@ -81,7 +79,7 @@ class Search:
         # One at the root that mates in so many (`tactics.mates`).
         self.forced_move = NO_MOVE
         self.forced_moves = 0
-        self.in_flight = in_flight if in_flight is not None else new_round()
+        self.in_flight = in_flight or new_round()
         # Number of times the tree was cleared; a kept subtree belongs to the same generation.
         self.generation = 0
         # The evaluator's own value of the root: win minus loss, draw probability.
@@ -95,8 +93,8 @@ class Search:
             reset_node.py_func(tree, ROOT)
 
     def share(self, threads: int) -> None:
-        """Give each of so many threads a tree of its own path (`tree.for_thread`), in `trees`; the
-        first is `tree`.
+        """Give each of so many threads a tree of its own path (`arrays.for_thread`), in `trees`;
+        the first is `tree`.
         """
         self.trees = [self.tree, *(for_thread(self.tree) for _ in range(threads - 1))]
 
@@ -167,8 +165,7 @@ class Search:
         self._install_history(stack)
         if is_kept and self.tree.counters[ROOT_PLY] != before:
             least = max(1, int(HISTORY_SHARE * self.visits))
-            root, depth = ROOT, np.int64(0)
-            ask_history(self.tree, self.params, root, depth, np.int64(least))
+            ask_history(self.tree, self.params, ROOT, 0, least)
         self.kept_visits = self.visits
         for tree in self.trees:
             tree.depths[:] = 0
@@ -202,7 +199,7 @@ class Search:
         """Walk from the old root along the game's new moves; reroot if the walk ends on an expanded
         node.
         """
-        node = int(node_of_game(self.tree, stack))
+        node = node_of_game(self.tree, stack)
         if node == NO_NODE:
             return False
         if node != ROOT:
@@ -250,12 +247,8 @@ class Search:
         tree = self.tree
         if self.was_full:
             return 1.0
-        return float(
-            max(
-                tree.counters[NODES] / tree.nodes.size,
-                tree.counters[EDGES] / tree.edges.size,
-            )
-        )
+        used_nodes = tree.counters[NODES] / tree.nodes.size
+        return float(max(used_nodes, tree.counters[EDGES] / tree.edges.size))
 
 
 # ---- what changes the moves of an expanded root --------------------------------------------------
@@ -271,16 +264,16 @@ def look_for_mate(search: Search) -> None:
     if not search.params.mate_in_one or not search.is_expanded:
         return
     after = np.empty(ROW_WORDS, np.uint64)
-    mating = mating_move(root.row, root.moves, np.int64(len(root.moves)), after, tree.scratch_moves)
+    mating = mating_move(root.row, root.moves, len(root.moves), after, tree.scratch_moves)
     if mating < 0 or tree.counters[NODES] >= tree.nodes.size:
         lead_to_mate(search)
         return
     edge = move_to_tried(tree, ROOT, tree.first_edge[ROOT] + mating)
-    child = int(new_node(tree))
+    child = new_node(tree)
     tree.child[edge], tree.way[0] = child, edge
     tree.counters[IN_FLIGHT] += 1
     tree.edges[edge].under_way += 1
-    finish_known(tree, search.params, np.int64(1), np.int64(child), np.int64(WIN), np.int64(0))
+    finish_known(tree, search.params, 1, child, WIN, 0)
 
 
 def lead_to_mate(search: Search) -> None:
@@ -296,7 +289,7 @@ def lead_to_mate(search: Search) -> None:
         or row[HALFMOVE] + 2 * params.mate_moves >= FIFTY_MOVE_PLIES
     ):
         return
-    move, search.forced_moves = mating_start(row, np.int64(params.mate_moves), search.mate_space)
+    move, search.forced_moves = mating_start(row, params.mate_moves, search.mate_space)
     if move >= 0:
         search.forced_move = np.uint16(move)
         _hint_at_mate(search)
@@ -321,12 +314,12 @@ def restrict_root(search: Search, allowed: np.ndarray) -> None:
     tree.counters[FREE] = 0
     tree.nodes[ROOT].visits = 1 + tree.passes[search.edges()].sum()
     tree.value_sum[ROOT] = -search.own_value[0] - value_below(tree, ROOT)
-    tree.draw_sum[ROOT] = search.own_value[1] + draws_below(tree, ROOT)
+    tree.draw_sum[ROOT] = search.own_value[1] + draws_below_root(tree)
     tree.asked_at[ROOT] = 0
     search.kept_visits += search.visits - before
-    lower, upper = best_bounds(tree, ROOT)
-    bounds = (-upper, -lower) if search.params.decide_root else (LOSS, WIN)
-    tree.lower[ROOT], tree.upper[ROOT] = bounds
+    tree.lower[ROOT], tree.upper[ROOT] = LOSS, WIN
+    if search.params.decide_root:
+        set_bounds(tree, ROOT)
     if search.is_proven:
         settle_past_visits(tree, ROOT)
 
@@ -338,7 +331,7 @@ def take_priors(search: Search, moves: np.ndarray, chances: np.ndarray) -> None:
     chance_of = dict(zip(moves.tolist(), chances.tolist(), strict=True))
     priors = np.array([chance_of[move] for move in search.root().moves.tolist()])
     priors /= priors.sum()
-    mix_priors(search.tree, ROOT, priors, np.float64(1.0))
+    mix_priors(search.tree, priors, 1.0)
 
 
 def add_root_noise(search: Search, rng: np.random.Generator, epsilon: float, alpha: float) -> None:
@@ -346,5 +339,5 @@ def add_root_noise(search: Search, rng: np.random.Generator, epsilon: float, alp
     expanded.
     """
     noise = rng.dirichlet(np.full(int(search._root["n_edges"]), alpha))
-    mix_priors(search.tree, ROOT, noise, np.float64(epsilon))
+    mix_priors(search.tree, noise, float(epsilon))
     _hint_at_mate(search)

@@ -98,13 +98,7 @@ class TacticalPriors:
         self._questions.left[0] = HINT_POSITIONS_TOGETHER
         if not search.is_proven and search.forced_move == NO_MOVE:
             search.tree.counters[SWEEP] += 1
-            ask(
-                search.tree,
-                self._questions,
-                ROOT,
-                np.int64(0),
-                search.params.tactical_nodes,
-            )
+            ask(search.tree, self._questions, ROOT, 0, search.params.tactical_nodes)
         return self._questions.n_asked[0] > 0
 
     def _follow_the_tree(self) -> None:
@@ -135,7 +129,7 @@ class TacticalPriors:
         last.
         """
         self._has_learned = True
-        answer(self._alpha_beta, self._questions, np.int64(self._answered))
+        answer(self._alpha_beta, self._questions, self._answered)
         self._answered += 1
         return not self.is_asking
 
@@ -146,8 +140,8 @@ class TacticalPriors:
     def warm_up(self) -> None:
         """Compile or load the kernels without asking anything; the tree may be empty."""
         self._questions.n_asked[0] = self._questions.left[0] = 0
-        ask(self._search.tree, self._questions, ROOT, np.int64(0), 0.0)
-        answer(self._alpha_beta, self._questions, np.int64(0))
+        ask(self._search.tree, self._questions, ROOT, 0, 0.0)
+        answer(self._alpha_beta, self._questions, 0)
         self.take_answers()
 
 
@@ -197,17 +191,14 @@ def write_question(tree, questions, node, depth):
     first = tree.nodes[node].first_edge
     count = np.int64(tree.nodes[node].n_edges)
     questions.n_moves[k] = count
+    moves = questions.moves[k]
     most, most_visits = 0, -1
     for i in range(count):
         its = tree.edges[first + i]
-        questions.moves[k, i] = its.move
-        child = its.child
-        if child != NO_NODE and its.passes > most_visits:
+        moves[i] = its.move
+        if its.child != NO_NODE and its.passes > most_visits:
             most, most_visits = i, its.passes
-    questions.moves[k, 0], questions.moves[k, most] = (
-        questions.moves[k, most],
-        questions.moves[k, 0],
-    )
+    moves[0], moves[most] = moves[most], moves[0]
 
 
 @kernel()

@@ -32,7 +32,9 @@ def doubt(search: Search, before: float | None = None) -> float:
     q = np.where(promising, edges["q"], -2.0)
     if q.argmax() != most:
         return inf
-    others = params.DOUBT_SLOPE * (1.0 - visits[most] / visits.sum())
-    multiple = min(max(params.DOUBT_FLOOR, others), params.DOUBT_CEILING)
-    fall = 0.0 if before is None else before - q[most]
-    return float(multiple * min(max(1.0, 1.0 + params.FALL_SLOPE * fall), params.FALL_CEILING))
+    by_share = params.DOUBT_SLOPE * (1.0 - visits[most] / visits.sum())
+    multiple = min(max(params.DOUBT_FLOOR, by_share), params.DOUBT_CEILING)
+    if before is not None:
+        by_fall = 1.0 + params.FALL_SLOPE * (before - q[most])
+        multiple *= min(max(1.0, by_fall), params.FALL_CEILING)
+    return float(multiple)

@@ -9,7 +9,7 @@ several it depends on who comes first.
 
 `Runner` lets them, or `batches` for a batched evaluator, visit the tree. In between, old parts of a
 full tree give way, a root that has just got its moves is looked at for a mate, priors follow the
-heuristics, and alpha-beta is asked for hints (`hints`): after a fixed number of visits, and with
+heuristics, and alpha-beta is asked for hints (`tactical_priors`): after a fixed number of visits, and with
 batches while these go on.
 """
 
@@ -37,8 +37,6 @@ from engine.search.tree.visits import new_walker, run_visits
 
 class Walkers:
     """`threads` threads, the calling one included, that visit one search's tree."""
-
-    most_leaves = 1  # Leaves that wait for one evaluation.
 
     def __init__(self, search: Search, evaluator: InKernelEvaluator, threads: int) -> None:
         self.tablebase: Tablebase | None = None  # It is asked about leaves.
@@ -113,11 +111,11 @@ class Walkers:
         search = self._search
         walker = self._walkers[worker]
         tables = self.tablebase
-        most_pieces = np.int64(tables.largest if tables is not None else 0)
+        most_pieces = 0 if tables is None else tables.largest
         tree = search.trees[worker]
         params = search.params
         while True:
-            visits = run_visits(tree, params, walker, self._until, np.int64(visits), most_pieces)
+            visits = run_visits(tree, params, walker, self._until, visits, most_pieces)
             if tables is None or not walker.in_flight.counts[LEAVES]:
                 return int(visits)
             with self._lookup:
@@ -195,20 +193,15 @@ class Runner:
             join_histories([tree.butterfly for tree in search.trees])
         least = max(params.REFRESH_VISITS, int(params.REFRESH_SHARE * search.visits))
         search.tree.counters[SWEEP] += 1
-        refresh_below(
-            search.tree,
-            search.params,
-            ROOT,
-            np.int64(search.root_row()[SIDE]),
-            np.int64(least),
-        )
+        side = int(search.root_row()[SIDE])
+        refresh_below(search.tree, search.params, ROOT, side, least)
 
     def rehearse(self) -> None:
         """Refresh priors, let old parts of a tree give way that is not full, and look for wins to
         set aside, to load the kernels.
         """
         tree = self._search.tree
-        put_wins_aside(tree, np.int64(0), *self._search.own_value)
+        put_wins_aside(tree, 0, *self._search.own_value)
         bring_back_wins(tree)
         if self._learns:
             self.refresh_priors()

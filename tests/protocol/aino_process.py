@@ -85,16 +85,13 @@ class EngineProcess:
     def read_to_end(self, seconds=ANSWER_S):
         """All lines until the process closes its output."""
         deadline = time.monotonic() + seconds
-        seen = []
-        while (line := self._next(deadline, "the end")) is not None:
-            seen.append(line)
-        return seen
+        return list(iter(lambda: self._next(deadline, "the end"), None))
 
-    def _next(self, deadline, wanted):
+    def _next(self, deadline, word):
         try:
             return self._lines.get(timeout=max(0.001, deadline - time.monotonic()))
         except queue.Empty:
-            raise AssertionError(f"the engine did not say {wanted!r} in time") from None
+            raise AssertionError(f"the engine did not say {word!r} in time") from None
 
     def go(self, position, command, seconds=ANSWER_S):
         """All lines of one search; `position` as after the word position."""

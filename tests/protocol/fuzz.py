@@ -294,8 +294,8 @@ def main():
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--lines", type=int, default=100_000, metavar="N")
     parser.add_argument("--seed", type=int, default=1, metavar="N")
-    given = parser.parse_args()
-    converse(given.lines, given.seed)
+    arguments = parser.parse_args()
+    converse(arguments.lines, arguments.seed)
 
 
 if __name__ == "__main__":

@@ -64,10 +64,10 @@ def plays_on(talk, net):
     assert not any("search failed" in text for text in talk.infos())
     count = len(talk.answers("bestmove"))
     talk.say("ucinewgame", MOVES, "go nodes 200")
-    found = talk.wait_for("bestmove", count + 1)[-1].split()[1]
+    move = talk.wait_for("bestmove", count + 1)[-1].split()[1]
     with Engine(options) as processor:
         processor.set_position(board_after("e4 e5"))
-        assert found == str(search_nodes(processor, 200).best_move)
+        assert move == str(search_nodes(processor, 200).best_move)
 
 
 # Which backend is asked for, whether the check of the device succeeds, and how the lines begin and
@@ -94,11 +94,11 @@ def test_a_device_that_fails_at_load_leaves_the_network_to_the_processor(when, d
         get_backend("cupy")
     device.fail("wait", LOST, after=3 * passes)
     talk.say(f"setoption name Backend value {backend}", "isready")
-    told = about_gpu(talk)
-    for line, (begin, end) in zip(told, expected, strict=True):
+    news = about_gpu(talk)
+    for line, (begin, end) in zip(news, expected, strict=True):
         assert line.startswith(begin)
         assert line.endswith(end)
-    assert when == "named" or str(LOST) in told[0]
+    assert when == "named" or str(LOST) in news[0]
     plays_on(talk, net)
 
 

@@ -27,15 +27,15 @@ OTHERS = EngineOptions(
 
 def read(line):
     """The texts behind each keyword, split at keywords; one with nothing behind it is passed over."""
-    found = defaultdict(list)
+    texts = defaultdict(list)
     keyword = ""
     for is_keyword, words in itertools.groupby(line.split()[1:], key=KEYWORDS.__contains__):
         text = list(words)
         if is_keyword:
             keyword = text[-1]
         elif keyword:
-            found[keyword].append(" ".join(text))
-    return found
+            texts[keyword].append(" ".join(text))
+    return texts
 
 
 def announced(options):

@@ -5,6 +5,7 @@ GUI's wish.
 import contextlib
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import threading
@@ -17,7 +18,7 @@ from engine.native import jit
 from tests.boards import board_after
 from tests.new_process import linux, running
 from tests.protocol.aino_process import COMMAND, ROOT, AinoProcess
-from tests.protocol.virtual_screen import find_program, processes_left, virtual_screen
+from tests.protocol.virtual_screen import SEARCH_PATH, processes_left, virtual_screen
 
 pytestmark = [
     pytest.mark.slow,
@@ -40,7 +41,7 @@ def compiled_engine():
 
 def programs(*names):
     """The paths of these programs; skips the test where one is missing."""
-    paths = [find_program(name) for name in names]
+    paths = [shutil.which(name, path=SEARCH_PATH) for name in names]
     if missing := [name for name, path in zip(names, paths, strict=True) if path is None]:
         pytest.skip(f"not installed: {', '.join(missing)}")
     return [path for path in paths if path is not None]
@@ -106,7 +107,7 @@ def test_scid_plays_with_the_engine(tmp_path):
         shlex.join([*COMMAND[1:], *ARGUMENTS]),
         str(PLIES),
     ]
-    told = {}
+    report = {}
     with virtual_screen() as screen:
         surroundings = {**screen, **own_home(tmp_path)}
         with running(
@@ -114,22 +115,22 @@ def test_scid_plays_with_the_engine(tmp_path):
         ) as gui:
             silent = threading.Timer(GAME_S, gui.kill)
             silent.start()
-            while "closed" not in told and "error" not in told:
+            while "closed" not in report and "error" not in report:
                 what, _, text = gui.stdout.readline().partition("\t")
                 assert what, "Scid has ended"
-                told[what] = text.strip()
+                report[what] = text.strip()
             silent.cancel()
-            assert "error" not in told, told
+            assert "error" not in report, report
             assert not processes_left(screen, COMMAND[0], END_S), (
                 "the window is closed, and Scid still runs"
             )
         assert not processes_left(screen, "", END_S)
-    assert told["ticked"] == "1", "UCI"
-    assert told["name"].startswith("Aino ")
-    depth, score = told["analysis"].split()[:2]
+    assert report["ticked"] == "1", "UCI"
+    assert report["name"].startswith("Aino ")
+    depth, score = report["analysis"].split()[:2]
     assert int(depth) >= 1
     assert abs(float(score)) < 3.0
-    assert_legal(told["game"].split())
+    assert_legal(report["game"].split())
 
 
 def own_home(folder):
@@ -176,12 +177,12 @@ def test_gnome_chess_goes_on_with_a_game(moves, tmp_path):
                 os.killpg(gui.pid, signal.SIGTERM)
                 gui.wait(END_S)
         assert not processes_left(screen, "", END_S)
-    told = log.read_text()
+    talk = log.read_text()
     position = (
-        next(line for line in told.splitlines() if ">> position" in line)
+        next(line for line in talk.splitlines() if ">> position" in line)
         .partition("moves ")[2]
         .split()
     )
-    answer = told.partition("<< bestmove ")[2].split()[0]
+    answer = talk.partition("<< bestmove ")[2].split()[0]
     assert len(position) == len([word for word in moves.split() if not word.endswith(".")])
     board_after([*position, answer])

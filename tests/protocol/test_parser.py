@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from engine.errors import ConfigError, FenError
 from engine.search.result import RootMove, SearchResult
 from engine.search.tree.root import RootPosition
+from tests.boards import moves_in
 from uci.protocol import words
 from uci.protocol.answer import move_stats
 
@@ -147,8 +148,7 @@ def test_any_text_is_parsed_or_refused_by_a_typed_error(text):
 )
 def test_castling_is_written_as_the_variant_wants(move, chess960, shown):
     board = chess.Board(KIWIPETE, chess960=chess960)
-    moves = [chess.Move.from_uci(one) for one in (move, "h3g2")]
-    assert words.format_moves(moves, board) == [shown, "h3g2"]
+    assert words.format_moves(moves_in(f"{move} h3g2"), board) == [shown, "h3g2"]
 
 
 VISITED = RootMove(

@@ -60,10 +60,10 @@ def test_a_bad_position_leaves_the_old_one_and_no_move_of_it_is_played(talk, com
 @pytest.mark.parametrize(("command", "mention", "fen"), read_cases("odd_positions.txt"))
 def test_an_odd_position_is_taken_with_a_word(talk, command, mention, fen):
     talk.say("position startpos", command, "d")
-    told = talk.infos()
-    assert all(text.startswith("position: ") for text in told)
-    assert mention in " ".join(told)
-    assert bool(told) == bool(mention)
+    words = talk.infos()
+    assert all(text.startswith("position: ") for text in words)
+    assert mention in " ".join(words)
+    assert bool(words) == bool(mention)
     assert talk.lines[-1] == f"Fen: {fen}"
     talk.say("go nodes 10")
     move = talk.wait_for("bestmove")[0].split()[1]
@@ -144,12 +144,12 @@ def test_clear_hash_during_a_search_waits_for_the_next(talk):
 
 def test_the_current_move_is_named_when_it_changes():
     output = io.StringIO()
-    found = Answer(None, chess.Board(), Limits(), False, EngineOptions(), Writer(output))
+    search = Answer(None, chess.Board(), Limits(), False, EngineOptions(), Writer(output))
     moves = ("e2e4", "e2e4", "e2e4", "d2d4", "d2d4", "e2e4")
     for ms, text in zip((500, 1000, 2000, 3000, 4000, 5000), moves, strict=True):
         move = chess.Move.from_uci(text)
         info = FakeEngine(EngineOptions())._info(move, 1)
-        found._say([replace(info, time_ms=ms, current_move=move, current_number=1)])
+        search._say([replace(info, time_ms=ms, current_move=move, current_number=1)])
     lines = output.getvalue().splitlines()
     named = [line.split()[4] for line in lines if " currmove " in line]
     assert named == ["e2e4", "d2d4", "e2e4"]
@@ -276,7 +276,7 @@ def test_unwritable_log_file_is_reported(name, talk, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "answer"),
     [
         ("positon startpos", "unknown command: positon startpos; did you mean 'position'?"),
         ("xyzzy", "unknown command: xyzzy"),
@@ -284,9 +284,9 @@ def test_unwritable_log_file_is_reported(name, talk, tmp_path, monkeypatch):
         ("setoption name Zorro value 1", "unknown option: Zorro"),
     ],
 )
-def test_an_unknown_word_is_answered_with_the_nearest(talk, line, told):
+def test_an_unknown_word_is_answered_with_the_nearest(talk, line, answer):
     talk.say(line)
-    assert talk.infos() == [told]
+    assert talk.infos() == [answer]
 
 
 def test_help_names_every_command(talk):

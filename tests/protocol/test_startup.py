@@ -126,14 +126,14 @@ def waiting(folder):
 
 
 def test_the_progress_is_told_while_the_compiler_works(folder):
-    told = []
-    preparation().wait(told.append)
-    assert told
-    assert all(0 < progress.done <= progress.total == 10 for progress in told)
-    assert str(told[-1]) == f"compiling {told[-1].done} of about 10"
+    steps = []
+    preparation().wait(steps.append)
+    assert steps
+    assert all(0 < step.done <= step.total == 10 for step in steps)
+    assert str(steps[-1]) == f"compiling {steps[-1].done} of about 10"
     warm = preparation()
     assert warm.finished
-    warm.wait(told.clear)
+    warm.wait(steps.clear)
     assert (folder / "work").read_text() == "x"
 
 
@@ -149,13 +149,13 @@ def test_kernels_that_a_cleaner_deleted_are_missed(folder):
         assert not preparation().finished
 
 
-@pytest.mark.parametrize(("other", "work"), [("material", "x"), ("sparse", "xx")])
-def test_two_programs_compile_the_same_once(folder, other, work):
-    told = []
-    first, second = preparation(), preparation(other)
-    second.wait(told.append)
+@pytest.mark.parametrize(("evaluator", "work"), [("material", "x"), ("sparse", "xx")])
+def test_two_programs_compile_the_same_once(folder, evaluator, work):
+    progress = []
+    first, second = preparation(), preparation(evaluator)
+    second.wait(progress.append)
     first.wait(None)
-    assert told
+    assert progress
     assert (folder / "work").read_text() == work
 
 
@@ -173,15 +173,15 @@ def test_a_net_of_the_same_architecture_under_another_path_is_not_compiled_again
     copy = folder.parent / "other.dit"
     shutil.copy(default_net_path(), copy)
     options = EngineOptions(hash_mib=8, threads=1)
-    other = replace(options, weights_file=str(copy))
+    same = replace(options, weights_file=str(copy))
     with PatientEngine(options) as engine:
         engine.wait()
-        engine.set_options(other)
+        engine.set_options(same)
         assert engine.is_prepared
         engine.set_options(replace(options, evaluator="material"))
         assert not engine.is_prepared
         engine.wait()
-    for warm in (other, replace(other, evaluator="sparse")):
+    for warm in (same, replace(same, evaluator="sparse")):
         with PatientEngine(warm) as engine:
             assert engine.is_prepared
     assert (folder / "work").read_text() == "xx"
@@ -245,11 +245,11 @@ def test_the_compiler_outlives_an_impatient_client(folder):
         "background._COMPILER = 'pretended_compiler'\n"
         "background.Preparation(background.EngineOptions(), 'sparse')\n"
     )
-    other = folder.parent / "other"
-    other.mkdir()
-    command = [sys.executable, "-P", "-c", program, str(other)]
+    second_folder = folder.parent / "other"
+    second_folder.mkdir()
+    command = [sys.executable, "-P", "-c", program, str(second_folder)]
     subprocess.run(command, env=child_environment(), check=True, timeout=WAIT_S)
-    wait_until(lambda: bool(list(other.glob("compiled-*"))))
+    wait_until(lambda: bool(list(second_folder.glob("compiled-*"))))
     (folder / "stop").unlink()
     impatient.wait(None)
 
@@ -260,29 +260,29 @@ def test_the_compiler_outlives_an_impatient_client(folder):
     [False, True],  # beside another program, which goes on
 )
 def test_a_compiler_that_was_killed_is_started_again(folder, waiting, another):
-    told = []
+    steps = []
     second = preparation() if another else None
     waiting._compiler.kill()
     (folder / "stop").unlink()
     if second is not None:
         second.wait(None)
-    waiting.wait(told.append)
+    waiting.wait(steps.append)
     problems = [] if another else ["the compiler failed with status -9; starting it again"]
-    assert [str(one) for one in told if one.problem] == problems
+    assert [str(step) for step in steps if step.problem] == problems
     assert (folder / "work").read_text() == "xx"
     assert list(folder.glob("compiled-*"))
 
 
 def test_the_first_search_compiles_when_the_compiler_fails_twice(folder):
     (folder / "fail").touch()
-    told = []
-    preparation().wait(told.append)
+    steps = []
+    preparation().wait(steps.append)
     assert not list(folder.glob("compiled-*"))
-    problems = [str(one).split("; ")[1] for one in told if one.problem]
+    problems = [str(step).split("; ")[1] for step in steps if step.problem]
     assert problems == ["starting it again", "the search compiles and cannot be stopped"]
-    told.clear()
+    steps.clear()
     with pytest.raises(StillCompilingError):  # a search that was stopped meanwhile
-        preparation().wait(told.append, lambda: len(told) == 2)
+        preparation().wait(steps.append, lambda: len(steps) == 2)
 
 
 @pytest.mark.parametrize(
@@ -425,9 +425,12 @@ def test_only_the_first_start_compiles(tmp_path):
     rows = json.loads(output_of(FIRST_START, AINO_CACHE_DIR=str(tmp_path)))
     first = [Compilation(*row) for row in rows]
     assert len(first) <= MOST_COMPILATIONS
-    kernels = Counter((one.name, one.signature) for one in first if one.ours)
-    assert max(kernels.values()) <= 2, "once for Python, once for other kernels"
-    assert Counter(one.name for one in first)["engine.search.tree.visits.run_visits"] == 1, (
-        "for one set of types"
+    kernels = Counter(
+        (compilation.name, compilation.signature) for compilation in first if compilation.ours
     )
+    assert max(kernels.values()) <= 2, "once for Python, once for other kernels"
+    assert (
+        Counter(compilation.name for compilation in first)["engine.search.tree.visits.run_visits"]
+        == 1
+    ), "for one set of types"
     assert output_of(RARE, AINO_CACHE_DIR=str(tmp_path)).split() == ["0"]

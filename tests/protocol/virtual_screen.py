@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import subprocess
 import time
 import uuid
@@ -16,11 +15,6 @@ SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/games"]
 SCREEN = "1100x700x24"
 POLL_S = 0.05
 _MARK = "AINO_TEST_SCREEN"  # environment variable by which the processes of a screen are found
-
-
-def find_program(name):
-    """The path of a program; None if this machine lacks it."""
-    return shutil.which(name, path=SEARCH_PATH)
 
 
 @contextlib.contextmanager

@@ -3,22 +3,15 @@ learnt between searches.
 """
 
 import chess
-import numpy as np
 import pytest
 
 from engine import Engine
 from engine.errors import NetFileError
 from engine.evaluation import HybridEvaluator, MaterialEvaluator, NetworkEvaluator, make_evaluator
-from engine.network.tower.tower_model import TowerConfig
 from engine.network.weights import load_network
 from engine.options import EngineOptions
-from tests.unit.network.fused_tower import fused
+from tests.unit.network.fused_tower import untrained
 from tests.unit.search.trees import search_nodes
-
-
-def _random_net():
-    config = TowerConfig.parse("16x2")
-    return fused(config.build(np.random.default_rng(7)), config)
 
 
 def _shipped_net():
@@ -30,8 +23,8 @@ def _shipped_net():
 
 EVALUATORS = {
     "material": MaterialEvaluator,
-    "untrained network": lambda: NetworkEvaluator(_random_net()),
-    "untrained hybrid": lambda: HybridEvaluator(NetworkEvaluator(_random_net())),
+    "untrained network": lambda: NetworkEvaluator(untrained("16x2", 7)),
+    "untrained hybrid": lambda: HybridEvaluator(NetworkEvaluator(untrained("16x2", 7))),
     "network": lambda: NetworkEvaluator(_shipped_net()),
     "hybrid": lambda: HybridEvaluator(NetworkEvaluator(_shipped_net())),
     "sparse": lambda: make_evaluator("sparse"),

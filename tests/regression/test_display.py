@@ -31,19 +31,19 @@ def played(options, fen, limits, plies):
     comes.
     """
     board = chess.Board(fen)
-    found = []
+    moves = []
     with Engine(options, MaterialEvaluator()) as player:
-        while len(found) < plies and not board.is_game_over():
+        while len(moves) < plies and not board.is_game_over():
             player.set_position(board)
             result = player.search(limits)
             assert result.best_move == result.infos[0].pv[0]
             visits = {child.move: child.visits for child in result.children}
             # Beside a mate the other lines are searched, which the game does not see.
-            found.append(
+            moves.append(
                 (result.best_move, result.ponder_move, result.infos[0].score_mate or visits)
             )
             board.push(result.best_move)
-    return found
+    return moves
 
 
 @pytest.mark.parametrize("display", DISPLAYS)
@@ -56,11 +56,11 @@ def test_more_lines_choose_no_other_moves(fen, display):
 def test_more_lines_leave_a_search_by_lc0s_rules_alone():
     """Its root is never decided, though its moves are."""
     lc0 = replace(QUIET, preset="lc0")
-    more, one = (
+    with_lines, plain = (
         [(move, ponder) for move, ponder, _ in played(options, BACK_RANK, Limits(nodes=200), 6)]
         for options in (replace(lc0, multi_pv=5), lc0)
     )
-    assert more == one
+    assert with_lines == plain
 
 
 def test_more_lines_leave_only_the_shortest_wins_of_a_solved_ending():

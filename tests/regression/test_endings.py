@@ -47,17 +47,12 @@ def play_out(player, board, tables):
     """Let the engine, with White, play against the best defence; whether it mates."""
     player.new_game()
     while not (board.is_game_over() or board.halfmove_clock >= 100 or board.is_repetition(3)):
-        board.push(
-            engine_move(player, board)
-            if board.turn == chess.WHITE
-            else best_defence(board, tables.probe_dtz)
-        )
+        if board.turn == chess.WHITE:
+            player.set_position(board)
+            board.push(search_nodes(player, NODES).best_move)
+        else:
+            board.push(best_defence(board, tables.probe_dtz))
     return board.is_checkmate()
-
-
-def engine_move(player, board):
-    player.set_position(board)
-    return search_nodes(player, NODES).best_move
 
 
 @pytest.mark.parametrize("material", MATERIAL)
@@ -117,9 +112,9 @@ def test_a_mate_in_two_or_three_is_proven(search_material, fen):
     board = chess.Board(fen)
     shortest, key_move = (2, IN_TWO[fen]) if fen in IN_TWO else (3, IN_THREE[fen])
     result = search_material(board, 20_000)
-    found = result.infos[0].score_mate
-    assert found >= shortest
-    assert (found > shortest) == (board.san(result.best_move) != key_move)
+    mate = result.infos[0].score_mate
+    assert mate >= shortest
+    assert (mate > shortest) == (board.san(result.best_move) != key_move)
     check_line(board, result.infos[0])
 
 
@@ -164,12 +159,12 @@ def search_to_the_end(player, board, limits):
     mates = 0
     while not board.is_game_over(claim_draw=True) and board.ply() < 12:
         player.set_position(board)
-        told = []
-        check_result(board, player.search(limits, told.append))
-        for info in chain.from_iterable(told):
+        reports = []
+        check_result(board, player.search(limits, reports.append))
+        for info in chain.from_iterable(reports):
             check_line(board, info)
-        mates += sum(info.score_mate is not None for info in told[-1])
-        board.push(told[-1][0].pv[0])
+        mates += sum(info.score_mate is not None for info in reports[-1])
+        board.push(reports[-1][0].pv[0])
     return mates
 
 

@@ -27,10 +27,10 @@ def test_the_search_has_its_recorded_signature(name):
     if key not in RECORDED and SIGNATURE_SETTINGS[name].uses_blas:
         pytest.skip(f"no signature recorded for the BLAS kernel {blas_kernel()}")
     try:
-        found = sign(SIGNATURE_SETTINGS[name])
+        signature = sign(SIGNATURE_SETTINGS[name])
     except NetFileError as error:
         pytest.skip(f"no shipped net: {error}")
-    assert str(found) == RECORDED[key], (
+    assert str(signature) == RECORDED[key], (
         "meant to change? then record what `aino bench --signature` prints"
     )
 

@@ -22,7 +22,7 @@ and at most a visit old.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, NamedTuple, get_type_hints
+from typing import Annotated, Any, NamedTuple, get_type_hints
 
 import numpy as np
 
@@ -31,100 +31,96 @@ from engine.native.aligned_arrays import CACHE_LINE, aligned, aligned_zeros, buf
 from engine.native.atomics import SPACING
 from engine.native.jit import generated_kernel
 
-ROOT: Final[Any] = np.int64(0)
-NO_NODE: Final = -1
+ROOT: Any = np.int64(0)
+NO_NODE = -1
 
 # Node states.
-PENDING: Final = 0  # The node was never evaluated.
-EXPANDED: Final = 1  # The node has its edges.
-TERMINAL: Final = 2  # The rules, a tablebase or a mate in one decide the node; it has no edges.
-STUNTED: Final = 4  # The node was evaluated, but there was no room for its edges.
-VALUED: Final = 5  # The node has a value; its policy and its edges come with its second visit.
-BUSY: Final = 6  # The node belongs to a visit under way, which evaluates it or gives it edges.
+PENDING = 0  # The node was never evaluated.
+EXPANDED = 1  # The node has its edges.
+TERMINAL = 2  # The rules, a tablebase or a mate in one decide the node; it has no edges.
+STUNTED = 4  # The node was evaluated, but there was no room for its edges.
+VALUED = 5  # The node has a value; its policy and its edges come with its second visit.
+BUSY = 6  # The node belongs to a visit under way, which evaluates it or gives it edges.
 
 # How a walk may end besides at a node in one of these states.
-PATH_DRAW: Final = 7  # At an edge whose move draws on this path only.
-LAGGING: Final = 8  # At an edge with fewer visits than its child has.
+PATH_DRAW = 7  # At an edge whose move draws on this path only.
+LAGGING = 8  # At an edge with fewer visits than its child has.
 
 # Values of the bounds `lower` and `upper` on a node's game result, for the side that moved into it.
 # LOSS and WIN while nothing is known; equal bounds decide the node.
-LOSS: Final = -1
-DRAW: Final = 0
-WIN: Final = 1
+LOSS = -1
+DRAW = 0
+WIN = 1
 
 # Values of an edge's `q` that are none.
-UNVISITED: Final = np.float32(np.inf)  # There is no child, or it has no visits.
-LOST: Final = np.float32(-np.inf)  # It is proven that the move loses.
+UNVISITED = np.float32(np.inf)  # There is no child, or it has no visits.
+LOST = np.float32(-np.inf)  # It is proven that the move loses.
 
 # Values of an edge's `barred`.
-CHILD_BUSY: Final = 1  # A visit through this edge evaluates the child.
-ASIDE: Final = 2  # A root move that wins, beside which the search goes on (`aside`).
+CHILD_BUSY = 1  # A visit through this edge evaluates the child.
+ASIDE = 2  # A root move that wins, beside which the search goes on (`excluded_wins`).
 
 # Value of `mate_plies` for a tablebase's win or loss: it knows no mates.
-UNKNOWN_DISTANCE: Final = -1
+UNKNOWN_DISTANCE = -1
 
 # Words of `counters`. The first change at every visit, the others seldom: they lie on lines of the
 # cache of their own.
-NODES: Final = 0  # Number of nodes in use.
-EDGES: Final = 1  # Number of edges in use.
-CLOCK: Final = 2  # Number of visits finished since the tree was empty.
-IN_FLIGHT: Final = 3  # Visits of the root that were begun and are not finished.
-ROOT_PLY: Final = 8  # Row of the root in `stack`.
+NODES = 0  # Number of nodes in use.
+EDGES = 1  # Number of edges in use.
+CLOCK = 2  # Number of visits finished since the tree was empty.
+IN_FLIGHT = 3  # Visits of the root that were begun and are not finished.
+ROOT_PLY = 8  # Row of the root in `stack`.
 # How often old parts of a full tree were to give way since the root was set (`forgetting`).
-SHRINKS: Final = 9
-CANNOT_SHRINK: Final = 10  # Not 0 once too little of a full tree could give way.
-FREE: Final = 12  # Visits of the root that were not made, because its children had them already.
-SWEEP: Final = 11  # Number of the last pass over the nodes.
-N_COUNTERS: Final = 13
+SHRINKS = 9
+CANNOT_SHRINK = 10  # Not 0 once too little of a full tree could give way.
+FREE = 12  # Visits of the root that were not made, because its children had them already.
+SWEEP = 11  # Number of the last pass over the nodes.
+N_COUNTERS = 13
 
 # Words of `depths`.
-DEEPEST: Final = 0  # Plies from the root to the deepest leaf so far.
-DEPTH_SUM: Final = 1  # Sum of the plies of all descents, for the mean depth.
-DESCENTS: Final = 2  # Number of descents.
+DEEPEST = 0  # Plies from the root to the deepest leaf so far.
+DEPTH_SUM = 1  # Sum of the plies of all descents, for the mean depth.
+DESCENTS = 2  # Number of descents.
 
-# Words of `stint`.
+# Words of `Tree.stint`.
 # The node below which the thread's visits are made; the ROOT where there is no stint.
-BASE: Final = 0
-BASE_DEPTH: Final = 1  # Its plies from the root.
-RESERVED: Final = 2  # Visits that its ancestors count as in flight.
-DONE: Final = 3  # Those of them that are finished.
-LEFT: Final = 4  # Those of them that have not begun.
-FREE_LEFT: Final = 6  # Free visits that the walk may still make.
-LEAF_DEPTH: Final = 5  # Plies from the root to the visit's leaf; 0 where no heuristic learns.
+BASE = 0
+BASE_DEPTH = 1  # Its plies from the root.
+RESERVED = 2  # Visits that its ancestors count as in flight.
+DONE = 3  # Those of them that are finished.
+LEFT = 4  # Those of them that have not begun.
+FREE_LEFT = 6  # Free visits that the walk may still make.
+LEAF_DEPTH = 5  # Plies from the root to the visit's leaf; 0 where no heuristic learns.
 
 # Words of `earned`: sums over the finished visits of a stint, seen by the side that moved into the
 # base.
-DRAWS: Final = 0  # Draw probabilities.
-SQUARES: Final = 1  # Squares of the values.
-PLIES_LEFT: Final = 2  # Plies from the base to the end of the game.
+DRAWS = 0  # Draw probabilities.
+SQUARES = 1  # Squares of the values.
+PLIES_LEFT = 2  # Plies from the base to the end of the game.
 
 # Words of a round's `counts`.
-LEAVES: Final = 0  # Number of leaves in flight.
-COLLISIONS: Final = 1  # Number of descents that ended on a leaf already in flight.
+LEAVES = 0  # Number of leaves in flight.
+COLLISIONS = 1  # Number of descents that ended on a leaf already in flight.
 
-MAX_DEPTH: Final = 200  # Plies below the root at which a descent ends.
-MAX_ROUND: Final = 512  # Most leaves of one round, and most collisions.
+MAX_DEPTH = 200  # Plies below the root at which a descent ends.
+MAX_ROUND = 512  # Most leaves of one round, and most collisions.
 # More visits than a search makes in a hundred years; counters hold twice as many.
-MAX_VISITS: Final = 2**62
+MAX_VISITS = 2**62
 # A tree with room for fewer nodes is full: as many visits may be in flight.
-ROOM_NODES: Final = 2 * MAX_ROUND
-ROOM_EDGES: Final = ROOM_NODES * 64  # The same for edges.
-ROOM_SHARE: Final = 8  # A small tree is full when this part of its room is left, an eighth.
-EDGES_PER_NODE: Final = 32  # Room for edges that is kept for each node if all of them get edges.
+ROOM_NODES = 2 * MAX_ROUND
+ROOM_EDGES = ROOM_NODES * 64  # The same for edges.
+ROOM_SHARE = 8  # A small tree is full when this part of its room is left, an eighth.
+EDGES_PER_NODE = 32  # Room for edges that is kept for each node if all of them get edges.
 # The same if nodes get edges at their second visit, which half of them never see.
-LATE_EDGES_PER_NODE: Final = 16
+LATE_EDGES_PER_NODE = 16
 
 
 @dataclass(frozen=True)
-class NodeField:
-    """A field with a number for every node, and what a fresh node has."""
+class RecordField:
+    """A field with a number for every node or every edge, and what a fresh one has."""
 
     dtype: type
     reset: float = 0
-
-
-class EdgeField(NodeField):
-    """A field with a number for every edge, and what a fresh edge has."""
 
 
 class Node:
@@ -136,21 +132,21 @@ class Node:
     MAX_VISITS, which no search reaches.
     """
 
-    value_sum: Annotated[float, NodeField(np.float64)]  # W, where Q = W / visits is in [-1, 1].
-    draw_sum: Annotated[float, NodeField(np.float64)]  # Sum of the draw probabilities.
-    square_sum: Annotated[float, NodeField(np.float64)]  # Sum of the squares of the values.
-    plies_sum: Annotated[float, NodeField(np.float64)]  # Sum of the plies to the end of the game.
-    first_edge: Annotated[int, NodeField(np.int64)]  # A large tree has more than 2^31 edges.
-    visits: Annotated[int, NodeField(np.int64)]  # N, the finished visits.
-    used_at: Annotated[int, NodeField(np.int64)]  # CLOCK at the node's last visit.
+    value_sum = RecordField(np.float64)  # W, where Q = W / visits is in [-1, 1].
+    draw_sum = RecordField(np.float64)  # Sum of the draw probabilities.
+    square_sum = RecordField(np.float64)  # Sum of the squares of the values.
+    plies_sum = RecordField(np.float64)  # Sum of the plies to the end of the game.
+    first_edge = RecordField(np.int64)  # A large tree has more than 2^31 edges.
+    visits = RecordField(np.int64)  # N, the finished visits.
+    used_at = RecordField(np.int64)  # CLOCK at the node's last visit.
     # What the evaluator's value left for its policy.
-    quiet_level: Annotated[int, NodeField(np.int16)]
-    n_edges: Annotated[int, NodeField(np.uint8)]  # At most 218.
-    state: Annotated[int, NodeField(np.int8, PENDING)]  # One of PENDING ... VALUED.
-    lower: Annotated[int, NodeField(np.int8, LOSS)]  # The worst result that is still possible.
-    upper: Annotated[int, NodeField(np.int8, WIN)]  # The best result that is still possible.
+    quiet_level = RecordField(np.int16)
+    n_edges = RecordField(np.uint8)  # At most 218.
+    state = RecordField(np.int8, PENDING)  # One of PENDING ... VALUED.
+    lower = RecordField(np.int8, LOSS)  # The worst result that is still possible.
+    upper = RecordField(np.int8, WIN)  # The best result that is still possible.
     # Not 0 while a thread changes the node (`native.atomics`).
-    lock: Annotated[int, NodeField(np.uint8)]
+    lock = RecordField(np.uint8)
 
 
 class Edge:
@@ -158,19 +154,19 @@ class Edge:
     (`Node`).
     """
 
-    prior: Annotated[float, EdgeField(np.float32)]  # P.
+    prior = RecordField(np.float32)  # P.
     # Q of the child, or UNVISITED or LOST.
-    q: Annotated[float, EdgeField(np.float32, float(UNVISITED))]
-    passes: Annotated[int, EdgeField(np.int64)]  # N of the edge, the finished visits through it.
-    child: Annotated[int, EdgeField(np.int32, NO_NODE)]  # The node behind the edge, or NO_NODE.
+    q = RecordField(np.float32, float(UNVISITED))
+    passes = RecordField(np.int64)  # N of the edge, the finished visits through it.
+    child = RecordField(np.int32, NO_NODE)  # The node behind the edge, or NO_NODE.
     # Low bits of the child's `first_edge`, to fetch its edges in time.
-    below: Annotated[int, EdgeField(np.uint32)]
-    move: Annotated[int, EdgeField(np.uint16, int(NO_MOVE))]
+    below = RecordField(np.uint32)
+    move = RecordField(np.uint16, int(NO_MOVE))
     # What heuristics added to P's logit, in BONUS_UNITs.
-    bonus: Annotated[int, EdgeField(np.int16)]
+    bonus = RecordField(np.int16)
     # Visits begun and not finished, the virtual loss: at most STINT_VISITS for each thread.
-    under_way: Annotated[int, EdgeField(np.int16)]
-    barred: Annotated[int, EdgeField(np.int16)]  # 0, or why visits pass by: CHILD_BUSY or ASIDE.
+    under_way = RecordField(np.int16)
+    barred = RecordField(np.int16)  # 0, or why visits pass by: CHILD_BUSY or ASIDE.
 
 
 class Tree(NamedTuple):
@@ -182,16 +178,16 @@ class Tree(NamedTuple):
     edges: np.ndarray  # record array [E], the fields of `Edge`.
     # More of the nodes, which most visits do not read.
     # Key of the position; `transpositions` skips 0.
-    key: Annotated[np.ndarray, NodeField(np.uint64)]
+    key: Annotated[np.ndarray, RecordField(np.uint64)]
     # Plies to mate where won or lost, or UNKNOWN_DISTANCE.
-    mate_plies: Annotated[np.ndarray, NodeField(np.int16)]
-    # Visits when alpha-beta last looked here (`hints`).
-    asked_at: Annotated[np.ndarray, NodeField(np.int64)]
+    mate_plies: Annotated[np.ndarray, RecordField(np.int16)]
+    # Visits when alpha-beta last looked here (`tactical_priors`).
+    asked_at: Annotated[np.ndarray, RecordField(np.int64)]
     # The move whose prior a hint raised (`priors`).
-    hinted: Annotated[np.ndarray, NodeField(np.uint16, int(NO_MOVE))]
+    hinted: Annotated[np.ndarray, RecordField(np.uint16, int(NO_MOVE))]
     # P of the hinted move without the hint.
-    own_prior: Annotated[np.ndarray, NodeField(np.float32)]
-    seen_in: Annotated[np.ndarray, NodeField(np.int64)]  # The last SWEEP that came by.
+    own_prior: Annotated[np.ndarray, RecordField(np.float32)]
+    seen_in: Annotated[np.ndarray, RecordField(np.int64)]  # The last SWEEP that came by.
     order: np.ndarray  # int32 [N]: nodes in the order in which they are taken into use.
     # The transposition table.
     # uint64 [a power of two >= N]: a node for each place, which the low bits of a key number.
@@ -200,7 +196,7 @@ class Tree(NamedTuple):
     # Each thread's own: the current path, its stint, scratch, and how deep its descents were.
     # uint64 [history + MAX_DEPTH + 2, 16]: the game, the path, and a last row for scratch.
     stack: np.ndarray
-    stint: np.ndarray  # int64 [8]: where its visits begin (`stint`).
+    stint: np.ndarray  # int64 [8]: where its visits begin (`visits`).
     earned: np.ndarray  # float64 [8]: what the visits of its stint brought.
     path: np.ndarray  # uint16 [MAX_DEPTH]: the moves from the root to its last leaf.
     way: np.ndarray  # int64 [MAX_DEPTH]: their edges.
@@ -213,66 +209,71 @@ class Tree(NamedTuple):
 
     def __getattr__(self, name: str) -> np.ndarray:
         """Return a field of `Node` for all nodes, or of `Edge` for all edges, as a view."""
-        if name not in RECORD_FIELDS and name not in EDGE_FIELDS:
+        if name in RECORD_FIELDS:
+            field: np.ndarray = self.nodes[name]
+        elif name in EDGE_FIELDS:
+            field = self.edges[name]
+        else:
             raise AttributeError(name)
-        field: np.ndarray = (self.nodes if name in RECORD_FIELDS else self.edges)[name]
         return field
 
 
-def _fields(table: type, kind: type) -> dict[str, Any]:
-    """Return the fields of a kind in a table, by name."""
-    hints = get_type_hints(table, include_extras=True)
-    tables = {
-        name: hint.__metadata__[0] for name, hint in hints.items() if hasattr(hint, "__metadata__")
-    }
-    return {name: field for name, field in tables.items() if type(field) is kind}
+Fields = Mapping[str, RecordField]
 
 
-RECORD_FIELDS: Final[dict[str, NodeField]] = _fields(Node, NodeField)
-# Those that have an array of their own.
-LOOSE_FIELDS: Final[dict[str, NodeField]] = _fields(Tree, NodeField)
-NODE_FIELDS: Final[dict[str, NodeField]] = RECORD_FIELDS | LOOSE_FIELDS
-EDGE_FIELDS: Final[dict[str, NodeField]] = _fields(Edge, EdgeField)
+def _fields(table: type) -> dict[str, RecordField]:
+    return {name: field for name, field in vars(table).items() if isinstance(field, RecordField)}
 
 
-NODE_TYPE: Final = record_type({name: field.dtype for name, field in RECORD_FIELDS.items()})
-EDGE_TYPE: Final = record_type({name: field.dtype for name, field in EDGE_FIELDS.items()})
-BYTES_PER_PLACE: Final = 16  # Most that the transposition table has for each node.
-BYTES_PER_NODE: Final = (
+RECORD_FIELDS = _fields(Node)
+LOOSE_FIELDS: dict[str, RecordField] = {  # Those that have an array of their own.
+    name: hint.__metadata__[0]
+    for name, hint in get_type_hints(Tree, include_extras=True).items()
+    if hasattr(hint, "__metadata__")
+}
+NODE_FIELDS = RECORD_FIELDS | LOOSE_FIELDS
+EDGE_FIELDS = _fields(Edge)
+
+
+NODE_TYPE = record_type({name: field.dtype for name, field in RECORD_FIELDS.items()})
+EDGE_TYPE = record_type({name: field.dtype for name, field in EDGE_FIELDS.items()})
+BYTES_PER_PLACE = 16  # Most that the transposition table has for each node.
+BYTES_PER_NODE = (
     NODE_TYPE.itemsize
     + sum(np.dtype(field.dtype).itemsize for field in LOOSE_FIELDS.values())
     + BYTES_PER_PLACE
     + 4
 )
-BYTES_PER_EDGE: Final = EDGE_TYPE.itemsize
-EDGES_PER_LINE: Final = CACHE_LINE // BYTES_PER_EDGE
+BYTES_PER_EDGE = EDGE_TYPE.itemsize
+EDGES_PER_LINE = CACHE_LINE // BYTES_PER_EDGE
 
 
-def _at(fields: Mapping[str, NodeField], name: str, number: str) -> str:
+def _at(name: str, number: str) -> str:
     """Return the field of a node or an edge in the source of a kernel."""
     if name in LOOSE_FIELDS:
         return f"tree.{name}[{number}]"
-    return f"tree.{'edges' if fields is EDGE_FIELDS else 'nodes'}[{number}].{name}"
+    if name in EDGE_FIELDS:
+        return f"tree.edges[{number}].{name}"
+    return f"tree.nodes[{number}].{name}"
 
 
-def _reset_kernel(name: str, fields: Mapping[str, NodeField]) -> Any:
+def _reset_kernel(name: str, fields: Fields) -> Any:
     """Return a kernel (tree, number) that makes a node or an edge a fresh one."""
-    lines = (f"{_at(fields, key, 'number')} = {field.reset!r}" for key, field in fields.items())
+    lines = (f"{_at(key, 'number')} = {field.reset!r}" for key, field in fields.items())
     return generated_kernel(name, "tree, number", lines, {"inf": np.inf})
 
 
-def _move_kernel(name: str, fields: Mapping[str, NodeField]) -> Any:
+def _move_kernel(name: str, fields: Fields) -> Any:
     """Return a kernel (tree, number, to) that copies a node or an edge."""
-    lines = (f"{_at(fields, key, 'to')} = {_at(fields, key, 'number')}" for key in fields)
+    lines = (f"{_at(key, 'to')} = {_at(key, 'number')}" for key in fields)
     return generated_kernel(name, "tree, number, to", lines, {})
 
 
-def _swap_kernel(name: str, fields: Mapping[str, NodeField]) -> Any:
-    """Return a kernel (tree, one, other) that exchanges two nodes or edges."""
-    at = [(_at(fields, key, "one"), _at(fields, key, "other")) for key in fields]
-    return generated_kernel(
-        name, "tree, one, other", (f"{one}, {other} = {other}, {one}" for one, other in at), {}
-    )
+def _swap_kernel(name: str, fields: Fields) -> Any:
+    """Return a kernel (tree, first, second) that exchanges two nodes or edges."""
+    pairs = [(_at(key, "first"), _at(key, "second")) for key in fields]
+    lines = (f"{first}, {second} = {second}, {first}" for first, second in pairs)
+    return generated_kernel(name, "tree, first, second", lines, {})
 
 
 reset_node = _reset_kernel("reset_node", NODE_FIELDS)
@@ -307,8 +308,8 @@ class Round(NamedTuple):
 
 
 # More values of `Round.known`.
-UNKNOWN: Final = 2  # The leaf is to be evaluated, or was.
-VALUE_ONLY: Final = 4  # The leaf's value was evaluated, and its policy was not.
+UNKNOWN = 2  # The leaf is to be evaluated, or was.
+VALUE_ONLY = 4  # The leaf's value was evaluated, and its policy was not.
 
 
 def new_round(room: int = MAX_ROUND) -> Round:

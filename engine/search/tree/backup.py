@@ -269,7 +269,9 @@ def take_back(tree, depth):
 @kernel()
 def node_on(tree, depth):
     """Return the node at a depth of `tree.way`."""
-    return np.int64(tree.edges[tree.way[depth - 1]].child) if depth > 0 else ROOT
+    if depth == 0:
+        return ROOT
+    return np.int64(tree.edges[tree.way[depth - 1]].child)
 
 
 @kernel()

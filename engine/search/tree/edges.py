@@ -5,7 +5,7 @@ an edge.
 import numpy as np
 
 from engine.native.jit import kernel
-from engine.search.tree.arrays import LOSS, LOST, NO_NODE, UNVISITED
+from engine.search.tree.arrays import LOSS, LOST, NO_NODE, ROOT, UNVISITED
 
 
 @kernel()
@@ -58,10 +58,10 @@ def means_behind(tree, edge):
 
 
 @kernel()
-def draws_below(tree, node):
-    """Sum of what a node's edges add to its draw probabilities."""
+def draws_below_root(tree):
+    """Sum of what the root's edges add to its draw probabilities."""
     total = 0.0
-    for edge in range(*edges_of(tree, node)):
+    for edge in range(*edges_of(tree, ROOT)):
         if tree.edges[edge].passes > 0:
             total += tree.edges[edge].passes * means_behind(tree, edge)[0]
     return total

@@ -53,11 +53,12 @@ def bring_back_wins(tree):
     plies = np.int64(UNKNOWN_DISTANCE)
     count = 0
     for edge in range(*edges_of(tree, ROOT)):
-        if tree.edges[edge].barred != ASIDE:
+        its = tree.edges[edge]
+        if its.barred != ASIDE:
             continue
         count += 1
-        tree.edges[edge].barred = 0
-        child_plies = np.int64(tree.mate_plies[tree.edges[edge].child])
+        its.barred = 0
+        child_plies = np.int64(tree.mate_plies[its.child])
         if child_plies != UNKNOWN_DISTANCE and (
             plies == UNKNOWN_DISTANCE or child_plies + 1 < plies
         ):

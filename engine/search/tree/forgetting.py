@@ -16,7 +16,7 @@ what was there before, and the rest of the work may be dropped for another pass 
 """
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -43,16 +43,16 @@ from engine.search.tree.edges import edges_of
 from engine.search.tree.proofs import is_decided
 from engine.search.tree.transpositions import leave
 
-SHARE: Final = 0.4  # Share of the nodes that gives way at once. Set by hand.
+SHARE = 0.4  # Share of the nodes that gives way at once. Set by hand.
 # If less than this gave way, the tree stays as it is from then on. Set by hand.
-LEAST_SHARE: Final = 0.05
+LEAST_SHARE = 0.05
 # Nodes, evenly spaced, from which the last use of a share of all is estimated. Set by hand.
-SAMPLE: Final = 65_536
-SLICE: Final = 4096  # Nodes of one slice. Set by hand.
-FILL_SLICE: Final = 2**20  # Numbers of one slice that are only written. Set by hand.
-DENSE_SHARE: Final = 1 / 16  # Share of a table's places from which it is cleared as a whole.
-BUCKET: Final = 64  # Edges whose nodes are sorted together. Set by hand.
-NONE_IS_OLD: Final = -1  # Value of `latest` at which no node is old.
+SAMPLE = 65_536
+SLICE = 4096  # Nodes of one slice. Set by hand.
+FILL_SLICE = 2**20  # Numbers of one slice that are only written. Set by hand.
+DENSE_SHARE = 1 / 16  # Share of a table's places from which it is cleared as a whole.
+BUCKET = 64  # Edges whose nodes are sorted together. Set by hand.
+NONE_IS_OLD = -1  # Value of `latest` at which no node is old.
 
 
 def make_room(tree: Tree) -> Iterator[None]:
@@ -64,27 +64,24 @@ def make_room(tree: Tree) -> Iterator[None]:
     tree.counters[SHRINKS] += 1
     used = int(tree.counters[NODES])
     sample = tree.order[1 : used : max(1, used // SAMPLE)]
-    latest = last_use(tree, sample, SHARE)
-    yield from forget_unreached(tree, latest)
+    yield from forget_unreached(tree, last_use(tree, sample))
     nodes_left = int(tree.counters[NODES])
     if nodes_left > (1 - LEAST_SHARE) * used:
         tree.counters[CANNOT_SHRINK] = 1
 
 
-def last_use(tree: Tree, sample: np.ndarray, share: float) -> np.int64:
-    """Return when those nodes were last used, at the latest, below which this share of a sample of
-    nodes lies.
+def last_use(tree: Tree, sample: np.ndarray) -> int:
+    """Return when those nodes were last used, at the latest, below which SHARE of a sample of nodes
+    lies.
     """
     tried = np.zeros(len(sample), np.int64)
     count_tried(tree, sample, tried)
+    if not len(sample):
+        return NONE_IS_OLD
     order = np.argsort(tree.used_at[sample], kind="stable")
     below = np.cumsum(tried[order])
-    at = int(np.searchsorted(below, share * below[-1])) if len(order) else 0
-    return (
-        np.int64(tree.used_at[sample[order[min(at, len(order) - 1)]]])
-        if len(order)
-        else np.int64(NONE_IS_OLD)
-    )
+    at = min(np.searchsorted(below, SHARE * below[-1]), len(order) - 1)
+    return int(tree.used_at[sample[order[at]]])
 
 
 @kernel()
@@ -99,7 +96,7 @@ def reroot(tree: Tree, root: int) -> None:
     """Make node `root` the root of `tree`. What it does not lead to takes room until
     `forget_the_rest`.
     """
-    become_root(tree, np.int64(root))
+    become_root(tree, root)
     tree.counters[[SHRINKS, CANNOT_SHRINK, FREE]] = 0
 
 
@@ -128,15 +125,15 @@ def forget_own(tree: Tree) -> None:
 
 def forget_the_rest(tree: Tree) -> Iterator[None]:
     """Forget the nodes to which no edge leads from the root, in slices."""
-    return forget_unreached(tree, np.int64(NONE_IS_OLD))
+    return forget_unreached(tree, NONE_IS_OLD)
 
 
-def forget_unreached(tree: Tree, latest: np.int64) -> Iterator[None]:
+def forget_unreached(tree: Tree, latest: int) -> Iterator[None]:
     """Close nodes last visited at `latest` or before, and forget what the root does not lead to, in
     slices. Takes as long as the nodes in use need, however large the tree may grow.
     """
     work = begin_pass(tree)
-    while not forget_some(tree, work, latest, np.int64(SLICE)):
+    while not forget_some(tree, work, latest, SLICE):
         yield
 
 
@@ -150,7 +147,7 @@ def cleared_table(tree: Tree, used: int) -> Iterator[None]:
             yield
         return
     for begin in range(0, used, SLICE):
-        leave_all(tree, np.int64(begin), np.int64(min(begin + SLICE, used)))
+        leave_all(tree, begin, min(begin + SLICE, used))
         yield
 
 
@@ -175,22 +172,22 @@ class Pass(NamedTuple):
 
 
 # Words of `progress`.
-AT_PHASE: Final = 0  # One of MARKING ... IS_OVER.
-AT: Final = 1  # How much of the phase is done.
-KEPT: Final = 2  # Number of nodes that the root leads to, as far as is known.
-WITH_EDGES: Final = 3  # Those of them that have edges.
-KEPT_EDGES: Final = 4  # Number of edges that were moved.
-OTHERS: Final = 5  # Number of nodes that are forgotten.
-N_PROGRESS: Final = 6
+AT_PHASE = 0  # One of MARKING ... IS_OVER.
+AT = 1  # How much of the phase is done.
+KEPT = 2  # Number of nodes that the root leads to, as far as is known.
+WITH_EDGES = 3  # Those of them that have edges.
+KEPT_EDGES = 4  # Number of edges that were moved.
+OTHERS = 5  # Number of nodes that are forgotten.
+N_PROGRESS = 6
 
 # Phases.
-MARKING: Final = 0
-COUNTING: Final = 1
-ADDING_UP: Final = 2
-SORTING: Final = 3
-MOVING: Final = 4
-FORGETTING: Final = 5
-IS_OVER: Final = 6
+MARKING = 0
+COUNTING = 1
+ADDING_UP = 2
+SORTING = 3
+MOVING = 4
+FORGETTING = 5
+IS_OVER = 6
 
 
 def begin_pass(tree: Tree) -> Pass:
@@ -290,9 +287,10 @@ def mark(tree, work, latest, begin, end):
 @kernel()
 def gives_way(tree, node, latest):
     """Whether a node loses its edges: it is old and not the proof of others, or never got any."""
-    if tree.nodes[node].state == STUNTED:
+    its = tree.nodes[node]
+    if its.state == STUNTED:
         return latest != NONE_IS_OLD
-    if tree.nodes[node].state != EXPANDED or tree.nodes[node].used_at > latest:
+    if its.state != EXPANDED or its.used_at > latest:
         return False
     return node != ROOT and not is_decided(tree, node)
 

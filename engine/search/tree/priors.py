@@ -7,8 +7,8 @@ prior, highest first. `select_edge` stops at the first untried edge, because non
 score higher.
 
 A hint temporarily raises the prior of one move that something other than the policy suggests: the
-search for forced mates (`mates`) or alpha-beta (`hints`). A node has one hinted move at a time;
-`restore` restores its prior.
+search for forced mates (`tactics.mates`) or alpha-beta (`tactical_priors`). A node has one hinted
+move at a time; `restore` restores its prior.
 """
 
 import numpy as np
@@ -76,11 +76,7 @@ def own_priors(tree, node, priors):
     first = tree.nodes[node].first_edge
     scale = np.float32(1.0)
     own = tree.own_prior[node]
-    edge = (
-        find_edge(tree, node, tree.hinted[node])
-        if tree.hinted[node] != NO_MOVE
-        else np.int64(NO_NODE)
-    )
+    edge = find_edge(tree, node, tree.hinted[node])  # None without a hint.
     if edge != NO_NODE:
         scale = (np.float32(1.0) - own) / (np.float32(1.0) - tree.edges[edge].prior)
     total = 0.0
@@ -91,8 +87,9 @@ def own_priors(tree, node, priors):
         learned |= its.bonus != 0
         priors[i] *= np.float32(exp(-its.bonus * BONUS_UNIT))
         total += priors[i]
-    for i in range(priors.size if learned else 0):
-        priors[i] /= np.float32(total)
+    if learned:
+        for i in range(priors.size):
+            priors[i] /= np.float32(total)
 
 
 @kernel()
@@ -125,15 +122,15 @@ def set_priors(tree, node, priors):
 
 
 @kernel()
-def mix_priors(tree, node, noise, share):
-    """Take a share of the priors of a node from noise, float64 [n], in the order of its edges."""
-    restore(tree, node)
-    first = tree.nodes[node].first_edge
+def mix_priors(tree, noise, share):
+    """Take a share of the root's priors from noise, float64 [n], in the order of its edges."""
+    restore(tree, ROOT)
+    first = tree.nodes[ROOT].first_edge
     mixed = tree.scratch_priors
     for i in range(noise.size):
         own = np.float32(1.0 - share) * tree.edges[first + i].prior
         mixed[i] = np.float32(np.float64(own) + share * noise[i])
-    set_priors(tree, node, mixed)
+    set_priors(tree, ROOT, mixed)
 
 
 @kernel()
@@ -176,7 +173,7 @@ def is_tried(tree, edge):
 
 @kernel()
 def ranks_before(tree, first_edge, second_edge):
-    """Whether edge `one` belongs before edge `other`: tried before untried, then the higher prior."""
+    """Whether the first edge belongs before the second: tried before untried, then by prior."""
     if is_tried(tree, first_edge) != is_tried(tree, second_edge):
         return is_tried(tree, first_edge)
     return tree.edges[first_edge].prior > tree.edges[second_edge].prior
@@ -257,10 +254,11 @@ def expand(tree, params, node, side, moves, logits, count):
     tree.scratch_bonuses[:count] = 0
     for i in range(count):
         exponents[i] = (np.float64(logits[i]) - np.float64(highest)) / params.policy_temperature
-    for i in range(count if learns(params) else 0):
-        learned = butterfly_bonus(tree, params, side, moves[i])
-        exponents[i] += learned * BONUS_UNIT
-        tree.scratch_bonuses[i] = learned
+    if learns(params):
+        for i in range(count):
+            learned = butterfly_bonus(tree, params, side, moves[i])
+            exponents[i] += learned * BONUS_UNIT
+            tree.scratch_bonuses[i] = learned
     for i in range(count):  # Alone in its loop, `exp` becomes vectors.
         exponents[i] = exp(exponents[i])
     for i in range(count):

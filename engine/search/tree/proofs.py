@@ -146,7 +146,9 @@ def mate_distance(tree, node, result):
                 return plies  # This defence may be the longest, and its length is unknown.
         elif distance == UNKNOWN_DISTANCE or (plies < distance) == (result == WIN):
             distance = plies
-    return distance + 1 if distance != UNKNOWN_DISTANCE else distance
+    if distance == UNKNOWN_DISTANCE:
+        return distance
+    return distance + 1
 
 
 @kernel()

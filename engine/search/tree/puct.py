@@ -18,7 +18,7 @@ import numpy as np
 
 from engine.native.elementary import log
 from engine.native.jit import kernel
-from engine.search.tree.arrays import ASIDE, LOST, NO_NODE, UNVISITED
+from engine.search.tree.arrays import ASIDE, LOST, NO_NODE, ROOT, UNVISITED
 from engine.search.tree.params import (
     DEVIATION_VISITS,
     MOVES_LEFT_LINEAR,
@@ -54,9 +54,8 @@ def deviation(tree, node):
 @kernel()
 def exploration_scale(tree, params, node):
     """Return what the prior of an unvisited edge of `node` is multiplied by to give its U."""
-    strength = exploration(params, tree.nodes[node].visits) * np.sqrt(
-        max(1, tree.nodes[node].visits - 1)
-    )
+    visits = tree.nodes[node].visits
+    strength = exploration(params, visits) * np.sqrt(max(1, visits - 1))
     if params.cpuct_deviation > 0:
         strength *= 1.0 + params.cpuct_deviation * (deviation(tree, node) / TYPICAL_DEVIATION - 1.0)
     return np.float32(strength)
@@ -78,8 +77,10 @@ def first_play_urgency(tree, params, node, draw_score, visited_prior):
     """Q of the unvisited edges of `node`; `visited_prior`: sum of P over the visited ones that may
     not lose.
     """
-    fall = params.fpu_reduction * (visited_prior if params.fpu_linear else np.sqrt(visited_prior))
-    return np.float32(mover_q(tree, node, draw_score) - fall)
+    looked_at = visited_prior
+    if not params.fpu_linear:
+        looked_at = np.sqrt(visited_prior)
+    return np.float32(mover_q(tree, node, draw_score) - params.fpu_reduction * looked_at)
 
 
 @kernel()
@@ -115,7 +116,9 @@ def child_value(tree, params, node, edge, draw_score, hurry):
         return q + np.float32(draw_score)  # All its visits were draws on their paths.
     if draw_score != 0.0:
         q += np.float32(draw_score * tree.nodes[child].draw_sum / tree.nodes[child].visits)
-    return q + moves_left_utility(tree, params, node, child, q) if hurry else q
+    if hurry:
+        return q + moves_left_utility(tree, params, node, child, q)
+    return q
 
 
 @kernel()
@@ -167,32 +170,31 @@ def select_edge(tree, params, node, draw_score):
                 best = edge
                 best_score = score
     score = first_play_urgency(tree, params, node, draw_score, visited_prior) + fresh_u
-    return (
-        fresh
-        if fresh != NO_EDGE and (score > best_score or (score == best_score and fresh < best))
-        else best
-    )
+    if fresh != NO_EDGE and (score > best_score or (score == best_score and fresh < best)):
+        return fresh
+    return best
 
 
 @kernel()
-def score_edges(tree, params, node, draw_score, u, s):
-    """Write U and S = Q + U + M of every edge of `node`, float32 [n], as `select_edge` has them
+def score_root_edges(tree, params, u, s):
+    """Write U and S = Q + U + M of every edge of the root, float32 [n], as `select_edge` has them
     between rounds; returns the Q of unvisited ones.
     """
-    scale = exploration_scale(tree, params, node)
-    hurry = in_a_hurry(tree, params, node)
-    first = tree.nodes[node].first_edge
+    draw_score = np.float64(params.draw_score)
+    scale = exploration_scale(tree, params, ROOT)
+    hurry = in_a_hurry(tree, params, ROOT)
+    first = tree.nodes[ROOT].first_edge
     visited_prior = np.float32(0.0)
     for i in range(u.size):
         q = tree.edges[first + i].q
         if q != UNVISITED and q != LOST:
             visited_prior += tree.edges[first + i].prior
-    urgency = first_play_urgency(tree, params, node, draw_score, visited_prior)
+    urgency = first_play_urgency(tree, params, ROOT, draw_score, visited_prior)
     for i in range(u.size):
         edge = first + i
         u[i] = exploration_bonus(tree, edge, scale)
         if tree.edges[edge].q == UNVISITED:
             s[i] = urgency + u[i]
         else:
-            s[i] = child_value(tree, params, node, edge, draw_score, hurry) + u[i]
+            s[i] = child_value(tree, params, ROOT, edge, draw_score, hurry) + u[i]
     return urgency

@@ -10,8 +10,6 @@ whatever they find behind it (`visit`), and what edges learned under an earlier 
 before the first visit under the next one (`ask_history`).
 """
 
-from typing import Final
-
 import numpy as np
 
 from engine.board.attacks import in_check
@@ -23,13 +21,13 @@ from engine.native.atomics import lock, order_reads, unlock
 from engine.native.jit import kernel
 from engine.search.tree.arrays import EXPANDED, NO_NODE, ROOT_PLY, TERMINAL, UNVISITED
 from engine.search.tree.edges import means_behind, q_of, worth
-from engine.search.tree.priors import move_back
+from engine.search.tree.priors import is_tried, move_back
 from engine.search.tree.proofs import is_decided, widen
 from engine.search.tree.transpositions import LATEST_HALFMOVE
 
-THIRD: Final = np.uint64(2)  # Earlier occurrences that make a third one.
-HISTORY_PLIES: Final = 4  # Plies below the root in which edges are put right. Set by hand.
-HISTORY_SHARE: Final = 1.0 / 256.0  # And their nodes' least share of its visits. Set by hand.
+THIRD = np.uint64(2)  # Earlier occurrences that make a third one.
+HISTORY_PLIES = 4  # Plies below the root in which edges are put right. Set by hand.
+HISTORY_SHARE = 1.0 / 256.0  # And their nodes' least share of its visits. Set by hand.
 
 # ---- on the way down -----------------------------------------------------------------------------
 
@@ -110,7 +108,7 @@ def ask_history(tree, params, node, depth, least):
         return changed
     edge = tree.nodes[node].first_edge
     end = edge + tree.nodes[node].n_edges
-    while edge < end and (tree.edges[edge].passes > 0 or tree.edges[edge].child != NO_NODE):
+    while edge < end and is_tried(tree, edge):
         push(tree.stack, tree.counters[ROOT_PLY] + depth, tree.edges[edge].move)
         change = ask_edge(tree, node, edge, depth + 1)
         if change == ASK_BELOW:
@@ -129,10 +127,10 @@ def ask_history(tree, params, node, depth, least):
 
 
 # What became of an edge.
-NOTHING: Final = 0
-CHANGED: Final = 1
-UNTRIED: Final = 2  # It has no visits any more.
-ASK_BELOW: Final = 3  # Nothing, and edges behind it may know more.
+NOTHING = 0
+CHANGED = 1
+UNTRIED = 2  # It has no visits any more.
+ASK_BELOW = 3  # Nothing, and edges behind it may know more.
 
 
 @kernel()
@@ -158,13 +156,14 @@ def ask_edge(tree, node, edge, depth):
 @kernel()
 def forget_draws(tree, node, edge):
     """Take back the visits of an edge that were draws on paths from an earlier root."""
-    passes = tree.edges[edge].passes
+    its = tree.edges[edge]
+    sums = tree.nodes[node]
     if not is_decided(tree, node):
-        tree.nodes[node].visits -= passes
-        tree.nodes[node].draw_sum -= np.float64(passes)
-        tree.nodes[node].plies_sum -= np.float64(passes)
-    tree.edges[edge].passes = 0
-    tree.edges[edge].q = UNVISITED
+        sums.visits -= its.passes
+        sums.draw_sum -= np.float64(its.passes)
+        sums.plies_sum -= np.float64(its.passes)
+    its.passes = 0
+    its.q = UNVISITED
     move_back(tree, node, edge)
 
 

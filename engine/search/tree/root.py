@@ -1,7 +1,7 @@
 """The root at one moment, read from the tree in one go, and the lines that begin there."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from engine.search.tree.arrays import (
     WIN,
     Tree,
 )
-from engine.search.tree.edges import draws_below, edges_of, means_behind, value_below
+from engine.search.tree.edges import draws_below_root, edges_of, means_behind, value_below
 from engine.search.tree.params import BOUND_FROM, BOUND_WIDTH, PROMISING_SHARE, SearchParams
 from engine.search.tree.proofs import is_decided
 from engine.search.tree.puct import mean_plies
@@ -105,11 +105,8 @@ class Root:
         if not self.params.choose_by_value or visits.max() < BOUND_FROM:
             return int(visits.argmax())
         bounds = self.q - BOUND_WIDTH / np.sqrt(np.maximum(visits, 1))
-        return int(
-            np.where(
-                visits >= max(BOUND_FROM, PROMISING_SHARE * visits.max()), bounds, -np.inf
-            ).argmax()
-        )
+        is_promising = visits >= max(BOUND_FROM, PROMISING_SHARE * visits.max())
+        return int(np.where(is_promising, bounds, -np.inf).argmax())
 
     def best(self) -> int:
         """Index of the best move, the first of `order`."""
@@ -134,7 +131,7 @@ class Root:
 
 
 # Columns of `Root`.
-ROOT_COLUMNS: Final = {
+ROOT_COLUMNS = {
     "moves": np.uint16,
     "children": np.int32,
     "priors": np.float32,
@@ -151,15 +148,14 @@ ROOT_COLUMNS: Final = {
 def read_root(tree: Tree, params: SearchParams, own_value: float, forced_move: np.uint16) -> Root:
     """Return the root as it is now; `own_value` is the evaluator's."""
     count = int(tree.nodes[ROOT]["n_edges"])
-    columns: dict[str, Any] = {}
-    for name, dtype in ROOT_COLUMNS.items():
-        columns[name] = np.empty(count, dtype)
-    has_wins_aside = write_root(tree, *columns.values())
+    columns: dict[str, Any] = {name: np.empty(count, dtype) for name, dtype in ROOT_COLUMNS.items()}
     position = read_position(tree, own_value)
+    if write_root(tree, *columns.values()):
+        position = replace(position, q=1.0, draw=0.0)
     return Root(
         params=params,
         forced_move=forced_move,
-        position=replace(position, q=1.0, draw=0.0) if has_wins_aside else position,
+        position=position,
         row=tree.stack[tree.counters[ROOT_PLY]].copy(),
         **columns,
     )
@@ -181,16 +177,18 @@ def write_root(
         children[i] = child
         priors[i] = its.prior
         visits[i] = its.passes
-        is_visited = visits[i] > 0
-        q[i] = max(its.q, np.float32(-1.0)) if is_visited else -1.0
-        draws[i] = means_behind(tree, edge)[0] if is_visited else 0.0
+        q[i] = -1.0
+        draws[i] = 0.0
         moves_left[i] = 0.0
         proven[i] = DRAW
         can_win[i] = True
         mate_plies[i] = 0
-        if child != NO_NODE:
-            if is_visited:
+        if visits[i] > 0:
+            q[i] = max(its.q, np.float32(-1.0))
+            draws[i] = means_behind(tree, edge)[0]
+            if child != NO_NODE:
                 moves_left[i] = mean_plies(tree, child)
+        if child != NO_NODE:
             write_proof(tree, i, edge, child, proven, can_win, mate_plies)
         has_wins_aside |= its.barred == ASIDE
     return has_wins_aside
@@ -213,12 +211,13 @@ def read_position(tree: Tree, own_value: float) -> RootPosition:
     """Return what the root says of its position; arguments as `read_root`."""
     root = tree.nodes[ROOT]
     visits = int(root["visits"])
+    divisor = max(visits, 1)
     return RootPosition(
         visits=visits,
-        q=-float(root["value_sum"]) / max(visits, 1),
-        draw=float(root["draw_sum"]) / max(visits, 1),
+        q=-float(root["value_sum"]) / divisor,
+        draw=float(root["draw_sum"]) / divisor,
         v=own_value,
-        moves_left=float(root["plies_sum"]) / max(visits, 1),
+        moves_left=float(root["plies_sum"]) / divisor,
     )
 
 
@@ -233,7 +232,7 @@ def root_alone(tree):
         visits = np.float64(max(1, its.visits))
         return value / visits, draw / visits
     value -= value_below(tree, ROOT)
-    draw -= draws_below(tree, ROOT)
+    draw -= draws_below_root(tree)
     return min(1.0, max(-1.0, value)), min(1.0, max(0.0, draw))
 
 
@@ -265,10 +264,11 @@ def child_reaching(tree, node, row, key):
     """Return the child of a node, whose position is `row`, that has this key; NO_NODE if none has."""
     scratch = tree.stack[len(tree.stack) - 1]
     for edge in range(*edges_of(tree, node)):
-        if tree.edges[edge].child != NO_NODE:
-            make(row, tree.edges[edge].move, scratch)
+        its = tree.edges[edge]
+        if its.child != NO_NODE:
+            make(row, its.move, scratch)
             if scratch[KEY] == key:
-                return np.int64(tree.edges[edge].child)
+                return np.int64(its.child)
     return NO_NODE
 
 
@@ -291,17 +291,15 @@ def root_lines(
     proven = root.proven[indices]
     is_proven = (proven != DRAW) & (root.mate_plies[indices] != UNKNOWN_DISTANCE)
     # By the rules.
-    is_forced = (proven == DRAW) & (np.array(indices) == (-1 if forced is None else forced))
-    lines, lengths = (
-        np.empty((len(indices), MAX_DEPTH), np.uint16),
-        np.empty(len(indices), np.int64),
-    )
+    is_forced = (proven == DRAW) & (np.array(indices) == forced)
+    lines = np.empty((len(indices), MAX_DEPTH), np.uint16)
+    lengths = np.empty(len(indices), np.int64)
     mates = is_proven | is_forced
     most = max(1, root.params.mate_moves)
     nodes = np.where(is_proven, children, NO_NODE)
     wins = (proven == WIN) | is_forced
-    line = root.moves[indices]
-    write_lines(tree, line, children, nodes, wins, np.int64(most), space, lines, lengths, mates)
+    moves = root.moves[indices]
+    write_lines(tree, moves, children, nodes, wins, most, space, lines, lengths, mates)
     return lines, lengths, mates
 
 
@@ -345,28 +343,31 @@ def follow_mate(tree, node, wins, most, space, rows, moves):
     make(rows[0], moves[0], rows[1])
     count = np.int64(1)
     while count < len(moves):
+        row, after = rows[count], rows[count + 1]
         edge = np.int64(NO_NODE)
         if node != NO_NODE and tree.nodes[node].state == EXPANDED:
             edge = best_edge(tree, node)
-        child = np.int64(tree.edges[edge].child) if edge != NO_NODE else np.int64(NO_NODE)
+        child = np.int64(NO_NODE)
+        if edge != NO_NODE:
+            child = np.int64(tree.edges[edge].child)
         if child != NO_NODE and is_decided(tree, child) and tree.nodes[child].lower != DRAW:
             node = child
             move = np.int64(tree.edges[edge].move)
         else:
             node = np.int64(NO_NODE)
-            replies = generate(rows[count], tree.scratch_moves)
+            replies = generate(row, tree.scratch_moves)
             if replies == 0:
-                return count if in_check(rows[count]) and wins == (count % 2 == 1) else 0
+                if in_check(row) and wins == (count % 2 == 1):
+                    return count
+                return 0
             if (count % 2 == 0) == wins:
-                move = mating_start(rows[count], most, space)[0]
+                move = mating_start(row, most, space)[0]
             else:
-                move = longest_defence(
-                    rows[count], tree.scratch_moves[:replies], most, space, rows[count + 1]
-                )
+                move = longest_defence(row, tree.scratch_moves[:replies], most, space, after)
         if move < 0:
             return 0
         moves[count] = move
-        make(rows[count], moves[count], rows[count + 1])
+        make(row, moves[count], after)
         count += 1
     return 0
 
@@ -426,8 +427,9 @@ def best_edge(tree, node):
         plies = np.int64(0)
         if child != NO_NODE and is_decided(tree, child):
             proven, plies = np.int64(tree.nodes[child].lower), np.int64(tree.mate_plies[child])
-        plies = -proven * (np.int64(MAX_PLIES) if plies == UNKNOWN_DISTANCE else plies)
-        rank = proven, plies, its.passes
+        if plies == UNKNOWN_DISTANCE:
+            plies = np.int64(MAX_PLIES)
+        rank = proven, -proven * plies, its.passes
         if best == NO_NODE or rank >= best_rank:
             best = edge
             best_rank = rank

@@ -10,8 +10,6 @@ part, because their value depends on the way there. Draws that hold on one path 
 all (`visit`).
 """
 
-from typing import Final
-
 import numpy as np
 
 from engine.board.layout import HALFMOVE, KEY, REPETITIONS
@@ -20,10 +18,10 @@ from engine.native.jit import kernel
 from engine.search.tree.arrays import NO_NODE, ROOT
 
 # Bits of an entry that are its key's; the others number the node.
-KEY_BITS: Final = np.uint64(0xFFFFFFFF << 32)
-BUCKET_PLACES: Final = 8  # Places that a key may have: a line of the processor's cache.
+KEY_BITS = np.uint64(0xFFFFFFFF << 32)
+BUCKET_PLACES = 8  # Places that a key may have: a line of the processor's cache.
 # Plies since a capture or pawn move up to which a position takes part. Set by hand.
-LATEST_HALFMOVE: Final = 60
+LATEST_HALFMOVE = 60
 
 
 @kernel()

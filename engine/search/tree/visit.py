@@ -104,18 +104,19 @@ def descend(tree, params, node, depth, state):
         child = np.int64(its.child)
         if child != NO_NODE:
             prefetch_below(tree, edge, child)
+        ply = root_ply + depth + 1
         if edge != pushed:
             tree.path[depth] = its.move
             tree.way[depth] = edge
-            push(tree.stack, root_ply + depth, its.move)
+            push(tree.stack, ply - 1, its.move)
             if child == NO_NODE:
-                prefetch(tree.table, first_place(tree, tree.stack[root_ply + depth + 1, KEY]))
-            if is_drawn_by_path(tree, root_ply + depth + 1, depth + 1):
+                prefetch(tree.table, first_place(tree, tree.stack[ply, KEY]))
+            if is_drawn_by_path(tree, ply, depth + 1):
                 set_off(tree, node, edge, np.int64(1))
                 return node, depth + 1, PATH_DRAW
-            if child != NO_NODE and is_drawn_by_game(tree, root_ply + depth + 1):
+            if child != NO_NODE and is_drawn_by_game(tree, ply):
                 settle_as_draw(tree, node, edge, child)
-        child, state = step(tree, params, node, edge, root_ply + depth + 1)
+        child, state = step(tree, params, node, edge, ply)
         if child == NO_NODE:
             return node, depth, state  # The tree is full, so the visit ends at this node.
         if state == LAGGING:
@@ -200,7 +201,9 @@ def add_child(tree, params, node, edge, ply):
     child = np.int64(its.child)
     is_new = False
     if child == NO_NODE:
-        key = key_of(tree.stack[ply]) if params.transpositions else np.uint64(0)
+        key = np.uint64(0)
+        if params.transpositions:
+            key = key_of(tree.stack[ply])
         if key != np.uint64(0):
             child = find_node(tree, key)
         if child == NO_NODE:

@@ -23,9 +23,7 @@ flight. It makes them from the base, and then adds what they brought to the ance
 once. In a small tree every visit begins at the root.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -88,13 +86,6 @@ from engine.search.tree.proofs import is_decided
 from engine.search.tree.puct import select_edge
 from engine.search.tree.repetitions import is_drawn_by_game, is_drawn_by_path
 
-if TYPE_CHECKING:
-    from engine.evaluation.material import MaterialModel
-    from engine.evaluation.sparse import SparseModel, TwoTrunkModel
-
-    FamilyModel = MaterialModel | SparseModel | TwoTrunkModel  # The type of `Walker.model`.
-
-
 # ---- every visit ---------------------------------------------------------------------------------
 
 
@@ -105,19 +96,20 @@ def begin(tree, in_flight, params, node, depth, state, leaves, first):
     `leaves[first + its number]`.
     """
     counts = in_flight.counts
+    leaf = counts[LEAVES]
     visit.note_depth(tree, depth)
     if state == BUSY:
         in_flight.depths[COLLISIONS, counts[COLLISIONS]] = depth
         counts[COLLISIONS] += 1
     elif not visit.finish_at_once(tree, params, node, depth, state):
         ply = tree.counters[ROOT_PLY] + depth
-        result, plies = visit.ask_rules(tree, params, node, ply, leaves, first + counts[LEAVES])
+        result, plies = visit.ask_rules(tree, params, node, ply, leaves, first + leaf)
         if result != UNKNOWN:
             backup.finish_known(tree, params, depth, node, result, plies)
         else:
-            in_flight.leaf_nodes[counts[LEAVES]] = node
-            in_flight.known[counts[LEAVES]] = UNKNOWN
-            in_flight.depths[LEAVES, counts[LEAVES]] = depth
+            in_flight.leaf_nodes[leaf] = node
+            in_flight.known[leaf] = UNKNOWN
+            in_flight.depths[LEAVES, leaf] = depth
             counts[LEAVES] += 1
 
 
@@ -246,12 +238,12 @@ def retrace(tree, nodes, depth):
 class Walker(NamedTuple):
     """What one thread needs besides its tree."""
 
-    model: FamilyModel
+    model: Any  # A record of arrays, of the evaluator's family (`evaluation.in_kernel`).
     leaves: LeafBatch  # The leaf of its visit.
     in_flight: Round  # Its visit.
 
 
-def new_walker(model: FamilyModel) -> Walker:
+def new_walker(model: Any) -> Walker:
     """Return a walker at rest."""
     return Walker(model, new_leaf_batch(1), new_round(1))
 
@@ -408,8 +400,9 @@ def find_base(tree, params, count):
     """
     node = ROOT
     depth = np.int64(0)
-    ply = tree.counters[ROOT_PLY]
-    draw_score, tree.stint[FREE_LEFT] = params.draw_score, FREE_VISITS
+    root_ply = tree.counters[ROOT_PLY]
+    draw_score = params.draw_score
+    tree.stint[FREE_LEFT] = FREE_VISITS
     while count > 1 and depth < MAX_DEPTH:
         edge = select_edge(tree, params, node, draw_score)
         its = tree.edges[edge]
@@ -418,10 +411,9 @@ def find_base(tree, params, count):
             break
         if tree.nodes[child].state != EXPANDED or is_decided(tree, child):
             break
-        push(tree.stack, ply + depth, its.move)
-        if is_drawn_by_path(tree, ply + depth + 1, depth + 1) or is_drawn_by_game(
-            tree, ply + depth + 1
-        ):
+        ply = root_ply + depth + 1
+        push(tree.stack, ply - 1, its.move)
+        if is_drawn_by_path(tree, ply, depth + 1) or is_drawn_by_game(tree, ply):
             break
         if visit.is_behind(tree, edge, child):
             backup.catch_up(tree, params, node, edge, child)

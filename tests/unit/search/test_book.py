@@ -49,11 +49,12 @@ def test_moves_come_as_often_as_they_weigh(book_of):
     start = chess.Board()
     book = book_of((start, "e2e4", 30), (start, "d2d4", 10), (start, "a2a4", 0))
     counts, same = (
-        Counter(book.move(start, generator) for _ in range(800)) for generator in (rng(), rng())
+        Counter(book.move(start, generator).uci() for _ in range(800))
+        for generator in (rng(), rng())
     )
     assert counts == same, "the same seed gives the same moves"
-    assert set(counts) == {chess.Move.from_uci("e2e4"), chess.Move.from_uci("d2d4")}
-    assert 540 < counts[chess.Move.from_uci("e2e4")] < 660
+    assert set(counts) == {"e2e4", "d2d4"}
+    assert 540 < counts["e2e4"] < 660
 
 
 # Positions, a move as books write it, and the move that it is.
@@ -94,8 +95,8 @@ def test_a_book_that_goes_round_in_circles_ends_before_it_repeats_a_position(boo
     book = book_of(*entries)
     last = boards[-1]
     assert [book.move(board, rng()) for board in boards] == [*last.move_stack, None]
-    other = book_of(*entries, (last, "b8c6", 1))
-    assert {other.move(last, rng(seed)) for seed in range(9)} == {chess.Move.from_uci("b8c6")}
+    longer = book_of(*entries, (last, "b8c6", 1))
+    assert {longer.move(last, rng(seed)).uci() for seed in range(9)} == {"b8c6"}
 
 
 @pytest.mark.parametrize(

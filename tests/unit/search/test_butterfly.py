@@ -10,13 +10,7 @@ from engine.search.tree.butterfly import COUNT, join_histories, note_advantage
 from engine.search.tree.params import BUTTERFLY_DOUBT, BUTTERFLY_VISITS
 from engine.search.tree.priors import expand, own_priors, refresh
 from engine.search.tree.visit import new_node
-from tests.unit.search.trees import (
-    IN_KERNEL,
-    PARAMS,
-    searched,
-    small_tree,
-    visit,
-)
+from tests.unit.search.trees import IN_KERNEL, PARAMS, searched, small_tree, visit
 
 LEARNING = IN_KERNEL._replace(mate_moves=1, butterfly=2.0)
 OPENING = "r1bqkbnr/pppp1ppp/2n5/4p3/4P3/5N2/PPPP1PPP/RNBQKB1R w KQkq - 2 3"
@@ -51,8 +45,8 @@ def test_a_move_that_did_well_elsewhere_gets_a_larger_prior():
     params = PARAMS._replace(butterfly=2.0)
     for side, times in ((0, 1.0), (1, np.exp(2.0 * 0.25 * 8.0 / (8.0 + BUTTERFLY_DOUBT)))):
         expand.py_func(tree, params, root, side, moves, np.zeros(2, np.float32), 2)
-        better, other = tree.prior[tree.first_edge[root] :][:2]
-        assert better / other == pytest.approx(times)
+        better, unknown = tree.prior[tree.first_edge[root] :][:2]
+        assert better / unknown == pytest.approx(times)
 
 
 @pytest.mark.plain
@@ -72,17 +66,14 @@ def test_priors_follow_the_history_once_however_often_they_are_refreshed():
 
 @pytest.mark.plain
 def test_threads_learn_from_each_other():
-    one, other = np.zeros((2, 4096, 2), np.float32), np.zeros((2, 4096, 2), np.float32)
-    one[0, 5] = (0.4, 10)
-    other[0, 5] = (0.1, 20)
-    one[1, 7] = (0.3, 60)
-    other[1, 7] = 0.1, 60
+    histories = np.zeros((2, 2, 4096, 2), np.float32)
+    histories[:, 0, 5] = (0.4, 10), (0.1, 20)
+    histories[:, 1, 7] = (0.3, 60), (0.1, 60)
     for _ in range(3):  # What was joined is no news, however often it is joined.
-        join_histories([one, other])
-        assert np.array_equal(one, other)
-        assert one[0, 5].tolist() == pytest.approx([0.2, 15])
-        assert one[1, 7].tolist() == pytest.approx([0.2, 60])
-        assert np.count_nonzero(one) == 4
+        join_histories(histories)
+        assert histories[:, 0, 5] == pytest.approx(np.array([(0.2, 15)] * 2))
+        assert histories[:, 1, 7] == pytest.approx(np.array([(0.2, 60)] * 2))
+        assert np.count_nonzero(histories) == 8
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -100,11 +91,11 @@ def test_the_priors_of_busy_nodes_follow_the_history_during_a_search(threads):
 def test_the_policy_is_told_without_what_the_history_added():
     search, fresh = searched(OPENING, 3000, LEARNING), searched(OPENING, 1, LEARNING)
     assert search.tree.bonus[search.edges()].any()
-    told = np.empty(len(fresh.root().priors), np.float32)
-    own_priors(search.tree, ROOT, told)
+    policy = np.empty(len(fresh.root().priors), np.float32)
+    own_priors(search.tree, ROOT, policy)
     by_move = np.argsort(search.root().moves)
-    said = fresh.root().priors[np.argsort(fresh.root().moves)]
-    assert told[by_move] == pytest.approx(said, rel=1e-3)
+    fresh_policy = fresh.root().priors[np.argsort(fresh.root().moves)]
+    assert policy[by_move] == pytest.approx(fresh_policy, rel=1e-3)
 
 
 @pytest.mark.plain

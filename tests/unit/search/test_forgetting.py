@@ -8,15 +8,13 @@ import pytest
 
 from engine.board.convert import stack_from_board
 from engine.evaluation.material import MaterialEvaluator
-from engine.options import EngineOptions
 from engine.search.limits import Limits
-from engine.search.move_choice import SearchRequest
-from engine.search.report import Reporter, outline
+from engine.search.report import outline
 from engine.search.search_tree_state import restrict_root
 from engine.search.tree import forgetting
 from engine.search.tree.arrays import CANNOT_SHRINK, EXPANDED, NODES, ROOT, SHRINKS, VALUED
 from engine.search.visit_loop import Runner
-from tests.boards import board_after
+from tests.boards import board_after, moves_in
 from tests.unit.search.trees import (
     POSITIONS,
     FlatEvaluator,
@@ -32,20 +30,23 @@ POSITION = POSITIONS[1]
 
 
 def make_room(tree):
-    for _ in forgetting.make_room(tree):
-        pass
+    assert not any(forgetting.make_room(tree))
 
 
-def best_line(search):
-    board = chess.Board(POSITION)
-    request = SearchRequest(board, Limits(), EngineOptions(), np.random.default_rng(1), 0.0)
-    return Reporter(search, request, None, 111.0).read()[0][0].pv
+def main_line(search):
+    """The most visited moves."""
+    line = []
+    branches = outline(search, 1, 1)
+    while branches:
+        line.append(branches[0].move)
+        branches = branches[0].replies
+    return line
 
 
-def slices_of_room(search):
-    """Make room to the end, in how many slices."""
+def make_some_room(search, most=100_000):
+    """Make room in so many slices, or to the end; returns how many it took."""
     slices = 0
-    while search.needs_room:
+    while search.needs_room and slices < most:
         search.make_room()
         slices += 1
     return slices
@@ -72,11 +73,11 @@ def test_what_was_used_least_recently_gives_way():
     used = int(tree.counters[NODES])
     newest = int(tree.used_at[:used].max())
     make_room(tree)
-    kept = int(tree.counters[NODES])
-    assert 0.3 * used < kept < 0.7 * used
+    nodes_left = int(tree.counters[NODES])
+    assert 0.3 * used < nodes_left < 0.7 * used
     assert (search.root().visits == root_visits).all()
     assert tree.nodes[ROOT][["visits", "value_sum"]] == root[["visits", "value_sum"]]
-    nodes = tree.nodes[tree.order[:kept]]
+    nodes = tree.nodes[tree.order[:nodes_left]]
     closed = (nodes["state"] == VALUED) & (nodes["visits"] > 1)
     still_open = (nodes["state"] == EXPANDED) & (nodes["lower"] != nodes["upper"])
     stamps = nodes["used_at"]
@@ -98,12 +99,10 @@ def test_a_tree_that_cannot_shrink_goes_on_as_it_is():
 def test_a_move_played_while_the_tree_makes_room_keeps_its_subtree(monkeypatch, slices):
     monkeypatch.setattr(forgetting, "SLICE", 50)
     search = searched(POSITION, 900, room=1500)
-    move = best_line(search)[0]
-    visits = search.root().visits[search.root().order()[0]]
+    move = main_line(search)[0]
+    visits = search.root().visits.max()
     search.make_room()
-    for _ in range(slices):
-        if search.needs_room:
-            search.make_room()
+    make_some_room(search, slices)
     assert search.set_position(stack_after(move))
     assert search.visits == visits
     search.finish_making_room()
@@ -117,14 +116,14 @@ def stack_after(*moves):
 def test_the_rest_of_the_tree_goes_in_slices_after_a_move(monkeypatch):
     search = searched(POSITION, 1000)
     monkeypatch.setattr(forgetting, "SLICE", 30)
-    line = best_line(search)
+    line = main_line(search)
     used = int(search.tree.counters[NODES])
     assert search.set_position(stack_after(line[0]))
     assert search.tree.counters[NODES] == used
     visits = search.root().visits
     slices = 0
     while search.needs_room:
-        assert best_line(search)[:3] == line[1:4]
+        assert main_line(search)[:3] == line[1:4]
         search.make_room()
         assert (search.root().visits == visits).all()
         assert search.new_visits == 0
@@ -139,11 +138,9 @@ def test_a_move_played_before_the_one_before_is_done_with_leaves_no_trace(monkey
     trees = set()
     for slices in (*range(0, 200, 36), 100_000):
         search = searched(POSITION, 3000)
-        moves = best_line(search)
+        moves = main_line(search)
         assert search.set_position(stack_after(*moves[:1]))
-        for _ in range(slices):
-            if search.needs_room:
-                search.make_room()
+        make_some_room(search, slices)
         assert search.set_position(stack_after(*moves[:2]))
         search.finish_making_room()
         assert_whole(search)
@@ -207,7 +204,7 @@ def test_a_stop_is_heard_while_a_large_table_of_transpositions_is_emptied(monkey
     assert search.tree.table.any()
     search.clear()
     search.set_position(stack_from_board(chess.Board()))  # Clears again.
-    assert slices_of_room(search) > len(search.tree.table) // 1000
+    assert make_some_room(search) > len(search.tree.table) // 1000
     assert not search.tree.table.any()
     search_on(search, 500)
     assert tree_fingerprint(search) == tree_fingerprint(searched(chess.STARTING_FEN, 500))
@@ -218,7 +215,7 @@ def test_what_a_small_tree_leaves_in_a_large_table_is_taken_out_alone(monkeypatc
     monkeypatch.setattr(forgetting, "FILL_SLICE", 1)
     search = searched(chess.STARTING_FEN, 500)
     search.clear()
-    assert slices_of_room(search) <= 2
+    assert make_some_room(search) <= 2
     assert not search.tree.table.any()
 
 
@@ -232,8 +229,8 @@ def test_a_pass_that_forgets_writes_nothing_as_long_as_the_tree_may_grow():
 def test_a_mate_that_is_left_out_is_not_the_roots_value():
     with alone("6k1/5ppp/8/8/8/8/8/R3K1R1 w - - 0 1", MaterialEvaluator()) as engine:
         assert search_nodes(engine, 1).infos[0].score_mate == 1
-        moves = tuple(chess.Move.from_uci(text) for text in ("g1h1", "e1e2"))
-        result = engine.search(Limits(nodes=300, searchmoves=moves))
+        moves = moves_in("g1h1 e1e2")
+        result = engine.search(Limits(nodes=300, searchmoves=tuple(moves)))
         assert result.infos[0].score_mate is None
         assert result.root.q < 1.0
         assert_whole(engine._search)

@@ -4,21 +4,21 @@ import _thread
 import threading
 import time
 
-import chess
 import pytest
 
 from engine.errors import StillCompilingError
 from engine.search.job import SearchInterrupted, SearchJob
 from engine.search.limits import Limits
+from tests.boards import moves_in
 from tests.unit.search.trees import engine, search_nodes
 
 
 def test_searchmoves_are_obeyed_also_after_a_wider_search():
-    allowed = (chess.Move.from_uci("a2a3"), chess.Move.from_uci("h2h4"))
+    allowed = tuple(moves_in("a2a3 h2h4"))
     with engine() as player:
         assert len(search_nodes(player, 100).children) == 20
         assert {
-            one.move for one in player.search(Limits(nodes=200, searchmoves=allowed)).children
+            child.move for child in player.search(Limits(nodes=200, searchmoves=allowed)).children
         } == set(allowed)
         assert len(search_nodes(player, 300).children) == 20
 

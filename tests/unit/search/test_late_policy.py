@@ -1,15 +1,12 @@
 """Nodes that get their policy and edges at their second visit: the same tree with half the edges."""
 
-import numpy as np
 import pytest
 
 from engine.evaluation.material import MaterialEvaluator
 from engine.evaluation.sparse import SparseEvaluator
-from engine.network.sparse.sparse_model import SparseNetwork
-from engine.network.sparse.sparse_parameters import SparseConfig
-from engine.network.sparse.sparse_play import SparseNet
 from engine.search.report import outline
 from engine.search.tree.arrays import EDGES, NODES
+from tests.unit.evaluation.test_evaluation import small_sparse_net
 from tests.unit.search.trees import IN_KERNEL, searched
 
 POSITIONS = (
@@ -18,18 +15,13 @@ POSITIONS = (
 )
 
 
-def sparse_evaluator(text):
-    config = SparseConfig.parse(text)
-    return SparseEvaluator(
-        SparseNet(dict(SparseNetwork(config, np.random.default_rng(3)).named_parameters()), config)
-    )
-
-
 EVALUATORS = (
     pytest.param(MaterialEvaluator(), id="material"),
     # Its search is compiled for this test alone.
-    pytest.param(sparse_evaluator("sparse-128"), id="one trunk", marks=pytest.mark.slow),
-    pytest.param(sparse_evaluator("sparse-128+v128"), id="two trunks"),
+    pytest.param(
+        SparseEvaluator(small_sparse_net("sparse-128", 3)), id="one trunk", marks=pytest.mark.slow
+    ),
+    pytest.param(SparseEvaluator(small_sparse_net(seed=3)), id="two trunks"),
 )
 
 

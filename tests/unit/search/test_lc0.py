@@ -47,9 +47,9 @@ def test_the_preset_is_as_near_to_lc0_as_its_help_says(test_data):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("nodes", "said"), [(100, 79), (800, 16)])
-def test_the_preset_equals_lc0_on_as_many_roots_as_its_help_says(test_data, nodes, said):
+@pytest.mark.parametrize(("nodes", "equal_roots"), [(100, 79), (800, 16)])
+def test_the_preset_equals_lc0_on_as_many_roots_as_its_help_says(test_data, nodes, equal_roots):
     counts = [same_roots(test_data, name, nodes) for name in ("maia-1900", "meangirl-8")]
     assert sum(count for _, count in counts) == 90
     # near ties fall by the last bits of a machine's products
-    assert abs(sum(same for same, _ in counts) - said) <= 3
+    assert abs(sum(same for same, _ in counts) - equal_roots) <= 3

@@ -20,7 +20,7 @@ from engine.search.like_people import (
     people_plan,
 )
 from engine.search.limits import Limits
-from tests.boards import board_after
+from tests.boards import board_after, moves_in
 from tests.unit.search.test_move_choice import root_move
 
 OPTIONS = EngineOptions(hash_mib=8, threads=1, play_like="people", elo=1500, seed=1)
@@ -47,14 +47,16 @@ def searched(player, board, limits=CLOCK, **options):
 
 def test_an_engine_that_is_ready_has_asked_people(monkeypatch):
     """The first move of a game compiled their kernels on its clock: for 32 seconds."""
-    asked = []
+    questions = []
     predict = PeoplePolicy.predict
     monkeypatch.setattr(
-        PeoplePolicy, "predict", lambda *given: asked.append(given) or predict(*given)
+        PeoplePolicy,
+        "predict",
+        lambda *arguments: questions.append(arguments) or predict(*arguments),
     )
     with Engine(replace(OPTIONS, elo=EngineOptions().elo)) as engine:
         engine.warm_up()
-    assert asked
+    assert questions
 
 
 def test_a_higher_rating_sees_more():
@@ -120,8 +122,8 @@ CHESS960 = chess.Board(
     "board", [chess.Board(), board_after(LEGAL_TRAP), board_after("e4 d5 exd5 Nf6"), CHESS960]
 )
 def test_the_priors_at_the_root_are_those_of_people_after_this_game(player, people, board):
-    found = {child.move: child.prior for child in searched(player, board).children}
-    assert found == pytest.approx(people.probabilities(board, 1500), abs=1e-5)
+    priors = {child.move: child.prior for child in searched(player, board).children}
+    assert priors == pytest.approx(people.probabilities(board, 1500), abs=1e-5)
 
 
 def test_analysis_is_at_full_strength_with_the_engines_priors(player):
@@ -133,7 +135,7 @@ def test_analysis_is_at_full_strength_with_the_engines_priors(player):
 
 
 def test_only_the_moves_that_were_asked_for_are_drawn(player):
-    few = tuple(map(chess.Move.from_uci, ("a2a3", "h2h4")))
+    few = tuple(moves_in("a2a3 h2h4"))
     moves = {
         searched(player, chess.Board(), replace(CLOCK, searchmoves=few)).best_move
         for _ in range(20)

@@ -1,35 +1,15 @@
-"""What kernels of the search are told, and exploration by the deviation of a node's values."""
+"""What kernels of the search are told."""
 
 from dataclasses import replace
 from typing import get_type_hints
 
 import chess
-import numpy as np
 import pytest
 
 from engine import EngineOptions
 from engine.search.tree.arrays import ROOT
-from engine.search.tree.params import (
-    DEVIATION_VISITS,
-    LC0,
-    TYPICAL_DEVIATION,
-    SearchParams,
-    params_of,
-)
-from engine.search.tree.puct import deviation
-from tests.unit.search.trees import IN_KERNEL, alone, searched, small_tree
-
-
-@pytest.mark.plain
-@pytest.mark.parametrize("values", [np.array([0.5]), np.array([0.9, -0.9] * 500)])
-def test_the_deviation_of_few_values_is_near_the_typical_one(values):
-    tree = small_tree([0.8, 0.2])
-    tree.visits[ROOT] = len(values)
-    tree.value_sum[ROOT] = values.sum()
-    tree.square_sum[ROOT] = squares = (values**2).sum()
-    spread = TYPICAL_DEVIATION**2 * DEVIATION_VISITS + squares - values.sum() ** 2 / len(values)
-    expected = np.sqrt(spread / (DEVIATION_VISITS + len(values) - 1))
-    assert deviation.py_func(tree, ROOT) == pytest.approx(expected)
+from engine.search.tree.params import LC0, SearchParams, params_of
+from tests.unit.search.trees import IN_KERNEL, alone, searched
 
 
 @pytest.mark.parametrize(

@@ -19,11 +19,12 @@ from engine.search.book import PolyglotBook
 from engine.search.job import SearchJob
 from engine.search.limits import Limits
 from engine.search.move_choice import SearchRequest
+from tests.boards import moves_in
 from tests.regression.test_endings import check_result
 from tests.unit.search.test_book import write_book
 from tests.unit.search.trees import alone, search_nodes
 
-BOOK_MOVE, OTHER = chess.Move.from_uci("b1a3"), chess.Move.from_uci("e2e4")
+BOOK_MOVE, OTHER = moves_in("b1a3 e2e4")
 CLOCKS = {"white_time_ms": 2_000, "black_time_ms": 2_000}
 KINDS = {
     "clock": Limits(**CLOCKS),
@@ -78,8 +79,8 @@ def test_every_combination_is_a_game_or_analysis_in_all_that_differs(book_file):
             assert order.by_the_clock == (plays and "clock" in kind)
             assert order.lines == (1 if order.by_the_clock or kind == "mate" else multi_pv)
             assert order.patience_s > 0.0 or limited
-            taken = BOOK_MOVE if plays and has_book and OTHER not in searchmoves else None
-            assert order.book_move(book if has_book else None) == taken
+            book_move = BOOK_MOVE if plays and has_book and OTHER not in searchmoves else None
+            assert order.book_move(book if has_book else None) == book_move
             order.job.ponderhit()
             assert order.is_over() == (kind in ("clock", "movetime", "nodes and a clock")), (
                 "from the ponderhit on"
@@ -136,19 +137,17 @@ def test_as_many_lines_are_shown_as_were_asked_for(player, fen):
     """A root that a game restricts to the best moves had shown two lines of five."""
     board = chess.Board(fen)
     options = EngineOptions(hash_mib=8, threads=1)
-    analyst, limited = (
-        replace(options, analyse_mode=True),
-        replace(options, limit_strength=True, elo=2500),
-    )
+    analyst = replace(options, analyse_mode=True)
+    limited = replace(options, limit_strength=True, elo=2500)
     # A search that has little time does not wait until the ending is solved.
     Tablebase("").ranks(board, Future.result)
     for kind, mode in [*product(UNLIKE, (options, analyst)), ("nodes", limited)]:
-        found = {}
+        results = {}
         for multi_pv in (1, 5, 218) if kind == "nodes" else (1, 5):
             player.set_options(replace(mode, multi_pv=multi_pv))
             player.new_game()
             player.set_position(board)
-            found[multi_pv] = result = search(player, KINDS[kind])
+            results[multi_pv] = result = search(player, KINDS[kind])
             lines = [info.pv[0] for info in result.infos]
             assert len(set(lines)) == len(lines) == min(multi_pv, board.legal_moves.count()), kind
             assert lines[0] == result.best_move
@@ -160,7 +159,7 @@ def test_as_many_lines_are_shown_as_were_asked_for(player, fen):
                 ]
                 assert worths == sorted(worths, reverse=True), kind
         if "nodes" in kind and mode is not limited:
-            assert len({result.best_move for result in found.values()}) == 1, (
+            assert len({result.best_move for result in results.values()}) == 1, (
                 "lines that are shown change no move"
             )
 
@@ -171,10 +170,10 @@ def test_the_mate_of_a_solved_ending_is_told_in_analysis(player, turn, mate):
     player.set_options(EngineOptions(hash_mib=8, threads=1, multi_pv=3, analyse_mode=True))
     board = chess.Board(f"8/8/8/8/3k4/8/8/KBN5 {turn} - - 0 1")
     Tablebase("").ranks(board, Future.result)  # A busy machine may solve it too late.
-    told = []
+    lines = []
     player.set_position(board)
-    player.search(Limits(movetime_ms=1000), told.append)
-    for infos in told:
+    player.search(Limits(movetime_ms=1000), lines.append)
+    for infos in lines:
         first = infos[0]
         assert (first.score_mate, first.score_cp) == (mate, 20_000 if mate > 0 else -20_000)
         assert first.tbhits == 0, "Aino's own solution is no hit in a file"

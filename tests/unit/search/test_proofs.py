@@ -9,7 +9,7 @@ from engine.search.tree.arrays import LOSS, WIN
 
 
 class Watched:
-    """A node that tells a reader about every write to it."""
+    """A node that tells a reader about every write to it; also the array of its distance to mate."""
 
     def __init__(self, reader):
         self.__dict__.update(lower=LOSS, upper=WIN, mate_plies=0, _reader=reader)
@@ -18,15 +18,8 @@ class Watched:
         self.__dict__[name] = int(value)
         self._reader(self)
 
-
-class Distances:
-    """The array of distances to mate, whose only node is watched."""
-
-    def __init__(self, node):
-        self._node = node
-
     def __setitem__(self, number, plies):
-        self._node.mate_plies = plies
+        self.mate_plies = plies
 
 
 @pytest.mark.parametrize(("result", "plies"), [(WIN, 19), (LOSS, 7)])
@@ -40,9 +33,9 @@ def test_a_distance_to_mate_is_there_before_its_result(monkeypatch, kernel, resu
 
     looks = []
     node = Watched(look)
-    tree = SimpleNamespace(nodes=[node], mate_plies=Distances(node))
+    tree = SimpleNamespace(nodes=[node], mate_plies=node)
     monkeypatch.setattr(proofs, "best_bounds", lambda tree, node: (-result, -result))
-    monkeypatch.setattr(proofs, "mate_distance", lambda tree, node, found: plies)
+    monkeypatch.setattr(proofs, "mate_distance", lambda tree, node, proven: plies)
     if kernel == "decide":
         proofs.decide.py_func(tree, 0, result, plies)
     else:

@@ -7,7 +7,12 @@ import pytest
 
 from engine.search.tree.arrays import LOSS, ROOT
 from engine.search.tree.priors import hint, keep_moves, mix_priors, restore
-from engine.search.tree.puct import exploration_scale, moves_left_utility, score_edges, select_edge
+from engine.search.tree.puct import (
+    exploration_scale,
+    moves_left_utility,
+    score_root_edges,
+    select_edge,
+)
 from tests.unit.search.trees import PARAMS, decide, small_tree, visit
 
 pytestmark = pytest.mark.plain
@@ -33,7 +38,7 @@ def test_edges_stay_in_order_where_noise_changes_their_priors(share):
     for place in (0, 1):
         visit(tree, ROOT, place, 0.1)
     tried = tree.child[:2].tolist()
-    mix_priors.py_func(tree, ROOT, np.array([0.1, 0.2, 0.1, 0.25, 0.35]), share)
+    mix_priors.py_func(tree, np.array([0.1, 0.2, 0.1, 0.25, 0.35]), share)
     assert sorted(tree.child[:2].tolist()) == sorted(tried)
     assert tree.prior[0] >= tree.prior[1]
     assert (np.diff(tree.prior[2:5]) <= 0.0).all()
@@ -78,7 +83,7 @@ def test_reported_scores_are_those_that_choose_the_next_visit(draw_score):
     rng = np.random.default_rng(3)
     u, s = np.zeros(5, np.float32), np.zeros(5, np.float32)
     for chosen in range(5):
-        score_edges.py_func(tree, params, ROOT, draw_score, u, s)
+        score_root_edges.py_func(tree, params, u, s)
         assert select_edge.py_func(tree, params, ROOT, draw_score) == s.argmax()
         scale = exploration_scale.py_func(tree, params, ROOT)
         assert u == pytest.approx(scale * tree.prior[:5] / (1 + tree.passes[:5]))
@@ -91,7 +96,7 @@ def test_an_unvisited_move_scores_its_first_play_urgency():
     u = np.zeros(3, np.float32)
     s = np.zeros(3, np.float32)
     visit(tree, ROOT, 0, 0.4)
-    score_edges.py_func(tree, PARAMS, ROOT, 0.0, u, s)
+    score_root_edges.py_func(tree, PARAMS, u, s)
     assert u == pytest.approx([1.3 * 0.5 / 2, 1.3 * 0.3, 1.3 * 0.2])
     urgency = 0.4 / 2 - 0.33 * math.sqrt(0.5)
     assert s - u == pytest.approx([0.4, urgency, urgency], abs=1e-6)

@@ -2,7 +2,6 @@
 that a kept tree already has.
 """
 
-from collections import Counter
 from dataclasses import replace
 
 import chess
@@ -26,46 +25,39 @@ STARTS = (
 )
 
 
-class Game:
-    """A game that likes to repeat positions, and how often each has come up."""
+def earlier(board, move):
+    """How often the position after a move has come up: not at all, once, or twice at least."""
+    board.push(move)
+    times = board.is_repetition(2) + board.is_repetition(3)
+    board.pop()
+    return times
 
-    def __init__(self, fen):
-        self.board = chess.Board(fen)
-        self.seen = Counter([self.board._transposition_key()])
 
-    def earlier(self, move):
-        """How often the position after a move has come up."""
-        self.board.push(move)
-        found = self.seen[self.board._transposition_key()]
-        self.board.pop()
-        return found
-
-    def shuffle(self, rng):
-        """Make a move that likes to repeat a position a second time, but not a third time."""
-        times = {move: self.earlier(move) for move in self.board.legal_moves}
-        again = [move for move, earlier in times.items() if earlier == 1]
-        fresh = [move for move, earlier in times.items() if earlier < 2]
-        chosen = again if again and rng.random() < 0.8 else fresh or list(times)
-        self.board.push(chosen[rng.integers(len(chosen))])
-        self.seen[self.board._transposition_key()] += 1
+def shuffle(board, rng):
+    """Make a move that likes to repeat a position a second time, but not a third time."""
+    times = {move: earlier(board, move) for move in board.legal_moves}
+    again = [move for move in times if times[move] == 1]
+    fresh = [move for move in times if times[move] < 2]
+    chosen = again if again and rng.random() < 0.8 else fresh or list(times)
+    board.push(chosen[rng.integers(len(chosen))])
 
 
 def test_a_root_move_that_repeats_a_third_time_is_a_draw_in_a_kept_tree():
     """Only new leaves asked the rules, so a node that the tree already had kept its old value."""
     rng = np.random.default_rng(5)
-    found = 0
+    draws = 0
     with Engine(OPTIONS) as engine:
         for number in range(100):
-            game = Game(STARTS[number % len(STARTS)])
+            board = chess.Board(STARTS[number % len(STARTS)])
             engine.new_game()
-            while any(game.board.legal_moves) and game.board.ply() < 20:
-                engine.set_position(game.board)
+            while any(board.legal_moves) and board.ply() < 20:
+                engine.set_position(board)
                 for child in search_nodes(engine, 100).children:
-                    if game.earlier(child.move) >= 2 and child.mate is None and child.visits:
+                    if earlier(board, child.move) == 2 and child.mate is None and child.visits:
                         assert (child.q, child.draw, child.pv) == (0.0, 1.0, (child.move,))
-                        found += 1
-                game.shuffle(rng)
-    assert found > 15
+                        draws += 1
+                shuffle(board, rng)
+    assert draws > 15
 
 
 def test_one_repetition_of_the_root_is_no_draw():
@@ -75,6 +67,7 @@ def test_one_repetition_of_the_root_is_no_draw():
     assert check.score_cp > 100
 
 
+ROOK = "7k/8/8/8/8/8/8/KR6 w - - 0 1"
 KINGS = "7k/8/8/8/8/p7/P7/KR6 w - - 0 1"
 ROUND = "b1c1 h8h7 c1b1 h7h8 b1c1 h8h7"  # The rook's step back makes a position the second time.
 BACK = 55 | 63 << 6  # h7h8
@@ -100,8 +93,8 @@ def test_a_kept_tree_takes_on_what_the_game_repeats_before_its_next_visit(thread
 
 def test_a_second_occurrence_counts_no_more_once_the_root_has_moved_past_it():
     """Its edges kept zeros that no visit of the new search had found."""
-    search = searched("7k/8/8/8/8/8/8/KR6 w - - 0 1", 6000)
-    board = chess.Board("7k/8/8/8/8/8/8/KR6 w - - 0 1")
+    search = searched(ROOK, 6000)
+    board = chess.Board(ROOK)
     seen = 0
     for _ in range(6):
         tree = search.tree
@@ -121,7 +114,7 @@ def test_a_second_occurrence_counts_no_more_once_the_root_has_moved_past_it():
 
 
 def test_the_branches_of_a_tree_end_at_draws_by_repetition():
-    search = searched("7k/8/8/8/8/8/8/KR6 w - - 0 1", 4000)
+    search = searched(ROOK, 4000)
 
     def walk(branches, board):
         for branch in branches:
@@ -133,4 +126,4 @@ def test_the_branches_of_a_tree_end_at_draws_by_repetition():
 
     branches = outline(search, 1, 300)
     assert branches
-    walk(branches, chess.Board("7k/8/8/8/8/8/8/KR6 w - - 0 1"))
+    walk(branches, chess.Board(ROOK))

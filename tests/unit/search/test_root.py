@@ -17,14 +17,14 @@ from engine.search.tree.params import (
 from tests.unit.search.trees import alone, engine, search_nodes
 
 
-def search_with(player, statistics, others=0):
+def search_with(player, statistics, other_visits=0):
     """A search whose first edges have these visits and values, and other edges so many visits."""
     search_nodes(player, 200)
     search = player._search
     edges = search.tree.edges[search.edges()]
-    edges["passes"] = others
-    for edge, each in enumerate(statistics):
-        edges["passes"][edge], edges["q"][edge] = each
+    edges["passes"] = other_visits
+    for edge, record in enumerate(statistics):
+        edges["passes"][edge], edges["q"][edge] = record
     return search
 
 

@@ -9,9 +9,9 @@ import pytest
 from engine.board.convert import stack_from_board
 from engine.evaluation.material import MaterialEvaluator
 from engine.search.search_tree_state import Search
-from engine.search.tree.arrays import BASE, EXPANDED, NO_NODE, NODES, RESERVED, ROOT, new_tree
+from engine.search.tree.arrays import EXPANDED, NO_NODE, NODES, new_tree
 from engine.search.tree.params import STINT_SHARE, STINT_VISITS, SearchParams
-from engine.search.tree.visits import begin_stint, new_walker, run_visits
+from engine.search.tree.visits import new_walker, run_visits
 from tests.unit.search.trees import POSITIONS, assert_whole, tree_fingerprint
 
 VISITS = 3 * STINT_VISITS * STINT_VISITS * STINT_SHARE  # Enough for the longest stints.
@@ -58,9 +58,3 @@ def test_sums_of_every_node_add_up():
 def test_the_tree_does_not_depend_on_the_visits_of_a_call(fen):
     prints = {tree_fingerprint(searched(fen, VISITS // 2, call)) for call in (1, 7, 1000, VISITS)}
     assert len(prints) == 1
-
-
-def test_in_a_small_tree_every_visit_begins_at_the_root():
-    search = searched(POSITIONS[1], STINT_VISITS * STINT_SHARE, 1000)
-    assert begin_stint(search.tree, search.params, np.array([VISITS]))
-    assert (search.tree.stint[BASE], search.tree.stint[RESERVED]) == (ROOT, 1)

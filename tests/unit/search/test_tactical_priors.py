@@ -69,10 +69,10 @@ def better_than(space, fen, first, nodes=20_000):
     row = row_from_board(board)
     legal = sorted(board.legal_moves, key=lambda move: move.uci() != first)
     moves = np.array([encode_move(board, move) for move in legal], np.uint16)
-    found = find_better(
+    code = find_better(
         space, row, moves, np.int64(len(legal)), np.int64(HINT_MARGIN_CP), np.int64(nodes)
     )
-    return None if found == NO_MOVE else decode_move(row, int(found))
+    return None if code == NO_MOVE else decode_move(row, int(code))
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ def better_than(space, fen, first, nodes=20_000):
     ],
 )
 def test_what_is_better(space, fen, first, better):
-    found = better_than(space, fen, first)
-    assert (found and found.uci()) == better
+    move = better_than(space, fen, first)
+    assert (move and move.uci()) == better
     assert first != "d5d8" or space.nodes_left[0] > 0, "it mates: nothing is looked for"
 
 

@@ -6,13 +6,7 @@ import pytest
 from engine.board.convert import stack_from_board
 from engine.board.layout import HALFMOVE, KEY, REPETITIONS
 from engine.board.makemove import make
-from engine.search.tree.arrays import (
-    EDGES,
-    NO_NODE,
-    NODES,
-    ROOT,
-    new_tree,
-)
+from engine.search.tree.arrays import EDGES, NO_NODE, NODES, ROOT, new_tree
 from engine.search.tree.forgetting import make_room
 from engine.search.tree.params import LC0
 from engine.search.tree.root import root_lines
@@ -20,22 +14,15 @@ from engine.search.tree.transpositions import BUCKET_PLACES, enter, find_node, k
 from engine.search.tree.visit import new_node
 from tests.boards import board_after
 from tests.unit.search import trees
-from tests.unit.search.trees import (
-    IN_KERNEL,
-    POSITIONS,
-    Counting,
-    add_child,
-    assert_whole,
-    small_tree,
-)
+from tests.unit.search.trees import IN_KERNEL, POSITIONS, add_child, assert_whole, small_tree
 
 MIDDLE_GAME, KINGS_WALK = POSITIONS[1], POSITIONS[7]
 SHARED_KEY = np.uint64(12345)
 
 
-def searched(fen, visits, transpositions=True, evaluator=None):
+def searched(fen, visits, transpositions=True):
     params = IN_KERNEL._replace(mate_moves=1, transpositions=transpositions)
-    return trees.searched(fen, visits, params, 2 * visits, evaluator=evaluator)
+    return trees.searched(fen, visits, params, 2 * visits)
 
 
 @pytest.mark.plain
@@ -45,10 +32,10 @@ def test_a_position_is_found_until_its_bucket_is_full():
     for node in nodes:
         tree.key[node] = np.uint64(node << 40 | 7)
         enter.py_func(tree, node)
-    found = [int(find_node.py_func(tree, tree.key[node])) for node in nodes]
-    assert set(found) <= {*nodes, NO_NODE}
-    assert found[-1] == nodes[-1]
-    assert found.count(NO_NODE) == 2
+    answers = [int(find_node.py_func(tree, tree.key[node])) for node in nodes]
+    assert set(answers) <= {*nodes, NO_NODE}
+    assert answers[-1] == nodes[-1]
+    assert answers.count(NO_NODE) == 2
     assert find_node.py_func(tree, np.uint64(99 << 40 | 7)) == NO_NODE
 
 
@@ -56,10 +43,10 @@ def test_a_position_is_found_until_its_bucket_is_full():
 def test_neither_the_root_nor_a_forgotten_node_is_found():
     tree = small_tree([1.0])
     child = add_child(tree, ROOT, 0)
-    for node, found in ((ROOT, NO_NODE), (child, child)):
+    for node, expected in ((ROOT, NO_NODE), (child, child)):
         tree.key[node] = SHARED_KEY
         enter.py_func(tree, node)
-        assert find_node.py_func(tree, SHARED_KEY) == found
+        assert find_node.py_func(tree, SHARED_KEY) == expected
     tree.key[child] = np.uint64(99)
     assert find_node.py_func(tree, SHARED_KEY) == NO_NODE
 
@@ -97,27 +84,17 @@ def test_a_position_has_one_node_whatever_moves_lead_there(fen):
     assert np.bincount(children[children >= 0]).max() > 2
 
 
-def test_transpositions_save_evaluations_of_the_batched_evaluators_too():
-    asked = []
-    for transpositions in (True, False):
-        evaluator = Counting()
-        searched(KINGS_WALK, 3000, transpositions, evaluator)
-        asked.append(evaluator.asked)
-    assert asked[0] < 0.8 * asked[1]
-
-
 def test_the_table_is_made_again_when_nodes_are_forgotten():
     search = searched(MIDDLE_GAME, 4000)
-    for _ in make_room(search.tree):
-        pass
+    assert not any(make_room(search.tree))
     tree = search.tree
-    found = 0
+    hits = 0
     for node in tree.order[1 : int(tree.counters[NODES])].tolist():
         if tree.key[node]:
-            other = int(find_node(tree, tree.key[node]))
-            assert other in (node, NO_NODE)
-            found += other == node
-    assert found > 0.9 * int(tree.counters[NODES])
+            entry_node = int(find_node(tree, tree.key[node]))
+            assert entry_node in (node, NO_NODE)
+            hits += entry_node == node
+    assert hits > 0.9 * int(tree.counters[NODES])
     used = set(tree.order[: int(tree.counters[NODES])].tolist())
     assert {int(entry) & 0xFFFFFFFF for entry in tree.table} <= used
 

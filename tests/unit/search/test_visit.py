@@ -55,11 +55,11 @@ def test_a_proof_corrects_the_visits_of_the_move_before_it(result, draws):
 
 
 @pytest.mark.plain
-@pytest.mark.parametrize(("other", "plies"), [(5, 6), (UNKNOWN_DISTANCE, UNKNOWN_DISTANCE)])
-def test_the_longest_defence_counts_and_a_tables_verdict_has_no_distance(other, plies):
+@pytest.mark.parametrize(("second_plies", "plies"), [(5, 6), (UNKNOWN_DISTANCE, UNKNOWN_DISTANCE)])
+def test_the_longest_defence_counts_and_a_tables_verdict_has_no_distance(second_plies, plies):
     tree = small_tree([0.6, 0.4])
     decide(tree, ROOT, 0, LOSS, 3)
-    decide(tree, ROOT, 1, LOSS, other)
+    decide(tree, ROOT, 1, LOSS, second_plies)
     assert (tree.lower[ROOT], tree.mate_plies[ROOT]) == (WIN, plies)
 
 

@@ -45,9 +45,9 @@ PAWN_AND_KNIGHT = "8/8/8/3k4/8/3KP3/8/7n w - - 0 1"
     ("fen", "tables"), [(PAWN_AND_KNIGHT, Tables()), (POSITIONS[1], Tables(0))]
 )
 def test_tables_that_know_nothing_or_are_not_asked_for_too_many_pieces_leave_no_trace(fen, tables):
-    asked = searched(fen, 3000, tables=tables)
+    with_tables = searched(fen, 3000, tables=tables)
     assert tables.asked > 100 if fen == PAWN_AND_KNIGHT else tables.asked == 0
-    assert tree_fingerprint(asked) == tree_fingerprint(searched(fen, 3000))
+    assert tree_fingerprint(with_tables) == tree_fingerprint(searched(fen, 3000))
 
 
 @pytest.mark.parametrize("threads", [1, 4])

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import chess
 import numpy as np
+from numpy.testing import assert_allclose
 
 from engine.board.convert import stack_from_board
 from engine.evaluation.material import MaterialEvaluator
@@ -293,7 +294,7 @@ def assert_whole(search, adds_up=True):
     owner = np.repeat(owners, nodes["n_edges"][owners])
     edge = tree.edges[numbers]
     assert not edge["under_way"].any()
-    np.testing.assert_allclose(np.bincount(owner, edge["prior"], count)[owners], 1.0, atol=1e-4)
+    assert_allclose(np.bincount(owner, edge["prior"], count)[owners], 1.0, atol=1e-4)
     tried = edge["child"] != NO_NODE
     assert np.array_equal(np.unique(edge["child"][tried]), used[1:])
     assert ((edge["q"] == UNVISITED) == (edge["passes"] == 0)).all()
@@ -304,8 +305,8 @@ def assert_whole(search, adds_up=True):
     value_below = np.bincount(owner, edge["passes"] * q, count)
     decided = lower == upper
     draws = np.where(lower == DRAW, visits, 0)
-    np.testing.assert_allclose(nodes["value_sum"][decided], (lower * visits)[decided], atol=1e-6)
-    np.testing.assert_allclose(nodes["draw_sum"][decided], draws[decided], atol=1e-6)
+    assert_allclose(nodes["value_sum"][decided], (lower * visits)[decided], atol=1e-6)
+    assert_allclose(nodes["draw_sum"][decided], draws[decided], atol=1e-6)
     if adds_up and not search.was_full:
         open_ones = (state == EXPANDED) & ~decided
         assert (visits[open_ones] == below[open_ones] + 1).all()
