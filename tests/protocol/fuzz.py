@@ -253,8 +253,9 @@ def check_batch(engine, mixer, lines):
     mixer.refused = False
     names = [line.split()[1].rstrip(":") for line in seen if line.startswith("evaluator ")]
     assert names[-1] in mixer.evaluators(), (names[-1], mixer.evaluator)
-    assert len(best_moves) == len(mixer.asked) - first, (len(best_moves), len(mixer.asked) - first)
-    for move, (position, allowed) in zip(best_moves, mixer.asked[first:], strict=True):
+    owed = mixer.asked[first:]
+    assert len(best_moves) == len(owed), (len(best_moves), len(owed))
+    for move, (position, allowed) in zip(best_moves, owed, strict=True):
         assert move in (allowed or ["(none)"]), (move, position, allowed)
     assert engine.process.poll() is None
 

@@ -16,8 +16,6 @@ from uci.protocol.serve import CommandsAhead, read_lines
 from uci.protocol.words import Writer
 
 PROMPTLY_S = 60.0
-LONG_LINE = 1 << 20  # bytes
-UNREAD = 100  # answers to `uci`, more than a pipe holds
 
 
 class Hearing:
@@ -72,7 +70,7 @@ def test_a_script_that_quits_in_its_last_line_gets_its_answers():
 
 def test_quit_is_heard_where_the_gui_does_not_read():
     with talking([*COMMAND, *SMALL]) as process:
-        process.stdin.write(b"uci\n" * UNREAD)
+        process.stdin.write(b"uci\n" * 100)  # more answers than a pipe holds
         process.stdin.flush()
         process.stdout.readline()
         with pytest.raises(subprocess.TimeoutExpired):
@@ -106,7 +104,7 @@ def test_a_command_does_not_wait_for_answers_that_nobody_reads():
 
 STREAMS = {
     "bytes that are no text": (b"\xff\xfe\x80 go\xc3\n", ["unknown command: € goÃ"]),
-    "a long line": (b"x" * LONG_LINE + b"\n\n\r\n", ["unknown command: " + "x" * 200]),
+    "a long line": (b"x" * (1 << 20) + b"\n\n\r\n", ["unknown command: " + "x" * 200]),
     "the mark of UTF-8, and zeros": (
         b"\xef\xbb\xbfisready\n\0isready\r\n\0isready\0\n",
         ["readyok"] * 3,
@@ -125,16 +123,18 @@ def test_words_in_the_encodings_of_other_guis_are_read(encoding):
     assert answers_to("Müller\n".encode(encoding)) == ["unknown command: Müller"]
 
 
-def answers_to(sent):
+def talk_after(sent):
     talk = Conversation()
     talk.say(*read_lines(io.BytesIO(sent)))
-    return [line.removeprefix("info string ") for line in talk.lines]
+    return talk
+
+
+def answers_to(sent):
+    return [line.removeprefix("info string ") for line in talk_after(sent).lines]
 
 
 def options_after(line):
-    talk = Conversation()
-    talk.say(*read_lines(io.BytesIO(line)))
-    return talk.session.options
+    return talk_after(line).session.options
 
 
 @linux  # the system's names of files are text

@@ -94,20 +94,20 @@ def refusing(**refused):
     return Refusing
 
 
-REFUSALS = [
-    (
-        "book_file",
-        "missing.bin",
-        ("OwnBook value true", "BookFile value missing.bin"),
-        "BookFile <empty>",
-    ),
-    ("weights_file", "broken.dit", ("WeightsFile value broken.dit",), "WeightsFile <default>"),
-    ("backend", "cupy", ("Backend value cupy",), "Backend auto"),
-]
-
-
 @pytest.mark.parametrize("ready_before", [False, True])
-@pytest.mark.parametrize(("field", "value", "settings", "instead"), REFUSALS)
+@pytest.mark.parametrize(
+    ("field", "value", "settings", "instead"),
+    [
+        (
+            "book_file",
+            "missing.bin",
+            ("OwnBook value true", "BookFile value missing.bin"),
+            "BookFile <empty>",
+        ),
+        ("weights_file", "broken.dit", ("WeightsFile value broken.dit",), "WeightsFile <default>"),
+        ("backend", "cupy", ("Backend value cupy",), "Backend auto"),
+    ],
+)
 def test_what_cannot_be_loaded_costs_that_option_alone(
     field, value, settings, instead, ready_before
 ):
@@ -142,13 +142,12 @@ def test_the_engine_plays_on_without_its_shipped_nets(monkeypatch):
 
 
 def test_demanded_values_are_not_refused_unless_the_gui_has_changed_them():
-    talk = Conversation(
-        refusing(weights_file="broken.dit"), EngineOptions(weights_file="broken.dit")
-    )
+    picky = refusing(weights_file="broken.dit")
+    talk = Conversation(picky, EngineOptions(weights_file="broken.dit"))
     assert talk.session.run(["uci\n", "isready\n", "go nodes 1\n"]) == 1
     assert talk.lines[-1] == "info string no broken.dit"
     assert not talk.answers("readyok")
-    talk = Conversation(refusing(weights_file="broken.dit"), EngineOptions(weights_file="good.dit"))
+    talk = Conversation(picky, EngineOptions(weights_file="good.dit"))
     talk.say("setoption name WeightsFile value broken.dit", "isready")
     assert talk.answers("readyok") == ["readyok"]
     assert talk.session.refusal == ""

@@ -15,19 +15,15 @@ from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
 from engine.search.result import SearchResult
-from tests.boards import board_after
+from tests.boards import board_after, moves_in
 from tests.protocol.fake_engine import Conversation, FakeEngine
 from uci.protocol import answer
 from uci.protocol.answer import Answer
 from uci.protocol.words import Writer
 
-MATED = "fen rnb1kbnr/pppp1ppp/8/4p3/6Pq/5P2/PPPPP2P/RNBQKBNR w KQkq - 1 3"
-STALEMATE = "fen 7k/5Q2/6K1/8/8/8/8/8 b - - 0 1"
-SETTLE_S = 0.05  # long enough for a wrong answer to arrive
-
 
 def nothing_follows(talk, word, count):
-    time.sleep(SETTLE_S)
+    time.sleep(0.05)  # long enough for a wrong answer to arrive
     return len(talk.answers(word)) == count
 
 
@@ -35,14 +31,12 @@ def read_cases(name):
     """(command, what the answer mentions, ...) from the lines `command | mention | ...` of a file
     beside this one.
     """
-    start = chess.STARTING_BOARD_FEN
-    lines = Path(__file__).with_name(name).read_text(encoding="utf-8").splitlines()
-    cases = [
-        line.replace("START", start).split("|")
-        for line in lines
+    text = Path(__file__).with_name(name).read_text(encoding="utf-8")
+    return [
+        tuple(part.strip() for part in line.split("|"))
+        for line in text.replace("START", chess.STARTING_BOARD_FEN).splitlines()
         if line and not line.startswith("#")
     ]
-    return [tuple(part.strip() for part in case) for case in cases]
 
 
 @pytest.mark.parametrize(("command", "mention"), read_cases("bad_positions.txt"))
@@ -85,10 +79,11 @@ def test_the_limits_of_a_search_reach_the_engine(talk):
 
 
 def test_a_finished_game_has_a_score(talk):
-    talk.say(f"position {MATED}", "go nodes 5")
+    mated = "fen rnb1kbnr/pppp1ppp/8/4p3/6Pq/5P2/PPPPP2P/RNBQKBNR w KQkq - 1 3"
+    talk.say(f"position {mated}", "go nodes 5")
     assert talk.wait_for("bestmove") == ["bestmove (none)"]
     assert "info depth 0 score mate 0" in talk.lines
-    talk.say(f"position {STALEMATE}", "go nodes 5")
+    talk.say("position fen 7k/5Q2/6K1/8/8/8/8/8 b - - 0 1", "go nodes 5")
     talk.wait_for("bestmove", 2)
     assert "info depth 0 score cp 0" in talk.lines
 
@@ -145,11 +140,9 @@ def test_clear_hash_during_a_search_waits_for_the_next(talk):
 def test_the_current_move_is_named_when_it_changes():
     output = io.StringIO()
     search = Answer(None, chess.Board(), Limits(), False, EngineOptions(), Writer(output))
-    moves = ("e2e4", "e2e4", "e2e4", "d2d4", "d2d4", "e2e4")
-    for ms, text in zip((500, 1000, 2000, 3000, 4000, 5000), moves, strict=True):
-        move = chess.Move.from_uci(text)
+    for second, move in enumerate(moves_in("e2e4 e2e4 e2e4 d2d4 d2d4 e2e4")):
         info = FakeEngine(EngineOptions())._info(move, 1)
-        search._say([replace(info, time_ms=ms, current_move=move, current_number=1)])
+        search._say([replace(info, time_ms=1000 * second, current_move=move, current_number=1)])
     lines = output.getvalue().splitlines()
     named = [line.split()[4] for line in lines if " currmove " in line]
     assert named == ["e2e4", "d2d4", "e2e4"]
@@ -211,11 +204,11 @@ def test_a_position_with_more_moves_continues(talk, between):
     assert [move.uci() for move in talk.engine.board.move_stack] == ["e2e4", "e7e5", "g1f3"]
 
 
-CASTLES_LONG = "fen 2rkr3/pppppppp/8/8/8/8/PPPPPPPP/2RKR3 b CEce - 0 1 moves d8c8 d1e1 h7h6"
-
-
 def test_chess960_switched_off_after_a_game_that_castled_keeps_the_game(talk):
-    talk.say("setoption name UCI_Chess960 value true", f"position {CASTLES_LONG}", "d")
+    talk.say("setoption name UCI_Chess960 value true")
+    talk.say(
+        "position fen 2rkr3/pppppppp/8/8/8/8/PPPPPPPP/2RKR3 b CEce - 0 1 moves d8c8 d1e1 h7h6", "d"
+    )
     shown = talk.lines[-1]
     talk.say("setoption name UCI_Chess960 value false", "d", "go nodes 1")
     talk.wait_for("bestmove")

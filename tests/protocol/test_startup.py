@@ -40,8 +40,6 @@ from uci.protocol.fallback_move import fallback_move
 MATERIAL = "--evaluator material --hash-mib 16".split()
 OPTIONS = EngineOptions(evaluator="material", hash_mib=16)
 WAIT_S = 200.0
-# of a start in one process; 31.7 CPU seconds, where 291 longer kernels took 33.7
-MOST_COMPILATIONS = 330
 
 
 @posix  # the temporary folder has another form
@@ -261,10 +259,10 @@ def test_the_compiler_outlives_an_impatient_client(folder):
 )
 def test_a_compiler_that_was_killed_is_started_again(folder, waiting, another):
     steps = []
-    second = preparation() if another else None
+    others = [preparation()] if another else []
     waiting._compiler.kill()
     (folder / "stop").unlink()
-    if second is not None:
+    for second in others:
         second.wait(None)
     waiting.wait(steps.append)
     problems = [] if another else ["the compiler failed with status -9; starting it again"]
@@ -424,7 +422,8 @@ print(json.dumps(log.compilations))
 def test_only_the_first_start_compiles(tmp_path):
     rows = json.loads(output_of(FIRST_START, AINO_CACHE_DIR=str(tmp_path)))
     first = [Compilation(*row) for row in rows]
-    assert len(first) <= MOST_COMPILATIONS
+    # 31.7 CPU seconds, where 291 longer kernels took 33.7
+    assert len(first) <= 330
     kernels = Counter(
         (compilation.name, compilation.signature) for compilation in first if compilation.ours
     )

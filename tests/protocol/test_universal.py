@@ -66,7 +66,7 @@ def test_each_go_has_exactly_one_bestmove(engine):
     for command in ("nodes 30", "depth 1", "movetime 10", "wtime 100 btime 100"):
         engine.go("startpos", command)
         engine.send("stop")
-    assert not any(line.startswith("bestmove") for line in engine.read_for(SETTLE_S))
+    assert "bestmove" not in " ".join(engine.read_for(SETTLE_S))
 
 
 def test_no_stop_is_lost(engine):
@@ -85,7 +85,7 @@ def test_no_bestmove_before_the_end_of_an_endless_search(engine, position, way):
         f"position {POSITIONS[position]}",
         f"go {kind}" + " wtime 100 btime 100" * (kind == "ponder"),
     )
-    assert not any(line.startswith("bestmove") for line in engine.read_for(SETTLE_S))
+    assert "bestmove" not in " ".join(engine.read_for(SETTLE_S))
     engine.send(ending)
     engine.read_until("bestmove", PROMPTLY_S)
 
@@ -161,7 +161,7 @@ def test_a_search_is_heard_and_hears_while_it_goes_on(engine):
         lines += engine.read_until("info", PROMPTLY_S)
     engine.send("isready")
     lines += engine.read_until("readyok", PROMPTLY_S)
-    assert not any(line.startswith("bestmove") for line in lines)
+    assert "bestmove" not in " ".join(lines)
     engine.send("stop")
     engine.read_until("bestmove", PROMPTLY_S)
 

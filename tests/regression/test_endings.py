@@ -15,7 +15,6 @@ from tests.boards import random_positions
 from tests.unit.search.trees import alone, search_nodes
 
 MATERIAL = ("KQk", "KRk", "KPk", pytest.param("KQkr", marks=pytest.mark.slow), "KRPk")
-NODES = 24  # too few to find the way without tables
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +48,7 @@ def play_out(player, board, tables):
     while not (board.is_game_over() or board.halfmove_clock >= 100 or board.is_repetition(3)):
         if board.turn == chess.WHITE:
             player.set_position(board)
-            board.push(search_nodes(player, NODES).best_move)
+            board.push(search_nodes(player, 24).best_move)  # too few to find it alone
         else:
             board.push(best_defence(board, tables.probe_dtz))
     return board.is_checkmate()
@@ -124,12 +123,6 @@ def test_a_mate_in_two_or_three_is_proven(search_material, fen):
 # the rules find a mate that 1,000 nodes do not prove
 CHECKED = "8/8/2p5/8/2P1p1Pp/1P2Pk1P/rpB1bP2/b2Q2K1 w - - 0 1"
 FENS = [CHECKED, *IN_ONE.values(), *IN_TWO, *IN_THREE]
-LIMITS = [
-    Limits(nodes=1),
-    Limits(nodes=60),
-    Limits(nodes=1000),
-    Limits(white_time_ms=900, black_time_ms=900),
-]
 
 
 def check_line(board, info):
@@ -168,7 +161,14 @@ def search_to_the_end(player, board, limits):
     return mates
 
 
-@pytest.mark.parametrize("limits", LIMITS, ids=["1 node", "60 nodes", "1000 nodes", "clock"])
+@pytest.mark.parametrize(
+    "limits",
+    [
+        *(Limits(nodes=nodes) for nodes in (1, 60, 1000)),
+        Limits(white_time_ms=900, black_time_ms=900),
+    ],
+    ids=["1 node", "60 nodes", "1000 nodes", "clock"],
+)
 @pytest.mark.parametrize(
     "options", [{}, {"multi_pv": 4}, {"multi_pv": 3, "analyse_mode": True}], ids=str
 )

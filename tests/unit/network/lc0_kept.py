@@ -90,11 +90,8 @@ def answered(path, positions):
     return leaves
 
 
-def check_answers(name, logits_of, wdl, plies):
-    """Compare a network's answers with lc0's on the first positions.
-
-    logits_of: of a position's policy indices.
-    """
+def check_answers(name, logits, wdl, plies):
+    """Compare a network's answers, logits of legal moves, with lc0's on the first positions."""
     with np.load(ANSWERS) as data:
         policies = data[name] / STEPS
         expected = data[f"{name} value"]
@@ -108,7 +105,7 @@ def check_answers(name, logits_of, wdl, plies):
     row = 0
     while len(policies):
         order = np.argsort(leaves.policy_index[row, : leaves.n_moves[row]])
-        odds = np.exp(logits_of(row).astype(np.float64))[order]
+        odds = np.exp(logits[row, order].astype(np.float64))
         assert_allclose(odds / odds.sum(), policies[: len(odds)], atol=1e-4)
         policies = policies[len(odds) :]
         row += 1

@@ -119,7 +119,7 @@ def _shapes(s):
         if not head or not s["shared"]:
             shapes.dense(f"{place}ip_pol", 24, width)
         for n in range(s["encoders"]):
-            shapes.encoder(f"{place}pol_encoder.{n}", 24, 16, 20, 2, ())
+            shapes.encoder(f"{place}pol_encoder.{n}", 24, 16, 20, 2)
         shapes.dense(f"{place}ip2_pol", 12, 24)
         shapes.dense(f"{place}ip3_pol", 12, 24)
         shapes[f"{place}ip4_pol_w"] = (4, 12)

@@ -41,8 +41,7 @@ def test_onnx_runtime_computes_what_the_layers_do(tmp_path, kind):
     if net.config.input_format >= 4:
         planes[:, FIFTY_MOVE_PLANE] /= 100
     outputs = dict(zip(names, session.run(names, {"planes": planes}), strict=True))
-    heads = zip(net.config.policy_heads, net.config.value_heads, strict=False)
-    for policy, value in heads:
+    for policy, value in zip(net.config.policy_heads, net.config.value_heads, strict=False):
         policy_output = policy_name(policy)
         expected = training_answers(net, masks, policy_output, net.config.value_name(value))
         wdl = "wdl" if value == "winner" else f"wdl_{value}"

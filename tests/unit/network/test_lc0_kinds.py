@@ -63,11 +63,7 @@ def test_every_kind_of_network_answers_as_lc0_does(tmp_path, kind):
     with np.load(ANSWERS) as data:
         names = [name for name in (kind, f"{kind} vanilla winner") if name in data]
         further = [ending for ending in HEADS if kind + ending in data]
-
-    def logits_of(row):
-        return leaves.logits[row, : leaves.n_moves[row]]
-
-    check_answers(*names, logits_of, leaves.wdl, leaves.moves_left)
+    check_answers(*names, leaves.logits, leaves.wdl, leaves.moves_left)
     for ending in further:
         check_further_heads(load_lc0(path), kind + ending, *HEADS[ending])
 
@@ -76,12 +72,8 @@ def check_further_heads(net, name, policy, value):
     """Heads that do not play, which files and exports keep."""
     masks, index = seen(net.config.input_format)
     answers = training_answers(net, masks, policy_name(policy), net.config.value_name(value))
-    n_moves = leaves_in(1).n_moves
-
-    def logits_of(row):
-        return answers.logits[row, index[row, : n_moves[row]]]
-
-    check_answers(name, logits_of, answers.wdl, answers.moves_left)
+    logits = np.take_along_axis(answers.logits, index.astype(int), 1)
+    check_answers(name, logits, answers.wdl, answers.moves_left)
 
 
 @pytest.mark.parametrize("kind", [NO_BLOCKS, *TOWERS, *KINDS])
@@ -118,8 +110,35 @@ def test_a_positions_bits_depend_on_nothing_but_the_position(tmp_path, kind):
 
 def test_a_head_of_another_size_than_the_first_lets_a_network_play(tmp_path):
     """Lc0's trainer can write such files."""
-    (tmp_path / "net.pb").write_bytes(random_transformer(6, **DENSE, wider={"q": 10, "st": 3}))
+    path = tmp_path / "net.pb"
+    path.write_bytes(random_transformer(6, **DENSE, wider={"q": 10, "st": 3}))
     masks = leaves_in(1).masks[:16]
-    net = read_planes(tmp_path / "net.pb", to_play=True)
-    expected = training_answers(net, masks)
-    assert_close(fused_answers(load_net(tmp_path / "net.pb"), masks), expected, 2e-4)
+    expected = training_answers(read_planes(path, to_play=True), masks)
+    assert_close(fused_answers(load_net(path), masks), expected, 2e-4)
+
+
+def test_the_gradient_of_a_transformer_agrees_with_differences_along_random_directions(tmp_path):
+    sizes = DENSE | {"width": 8, "heads": 2, "inner": 8, "hidden": 6, "planes": 2, "encoders": 1}
+    path = tmp_path / "net.pb"
+    path.write_bytes(random_transformer(2, **sizes))
+    net = load_lc0(path)
+    rng = np.random.default_rng(5)
+    model = layers_with(net.tensors, net.config).astype(np.float64)
+    x = float_planes(leaves_in(1).masks[:3]).astype(np.float64)
+    outputs, backward = model.forward(x, True)
+    weights = {name: rng.standard_normal(output.shape) for name, output in outputs.items()}
+    dx, grads = backward(weights)
+    grads["x"] = dx
+
+    def loss():
+        return sum((weights[head] * output).sum() for head, output in model.predict(x).items())
+
+    for name, tensor in {"x": x, **model.named_parameters()}.items():
+        step = 1e-6 * rng.standard_normal(tensor.shape)
+        tensor += step
+        above = loss()
+        tensor -= 2 * step
+        slope = (above - loss()) / 2e-6
+        tensor += step
+        by_hand = (grads[name] * step).sum() / 1e-6
+        assert slope == pytest.approx(by_hand, rel=1e-4, abs=1e-4)

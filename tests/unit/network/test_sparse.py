@@ -161,9 +161,8 @@ def test_features_agree_with_python_chess():
     parts = ((6, 6, 3, 3), (6, 5, 3, 6, 2, 6), (6, 6, 3, 3, 3, 2, 3), (6, 6, 3, 3, 3, 3))
     for column, shape in enumerate(parts):
         assert np.prod(shape) == SORTS[column]
-        assert [len(set(part)) for part in np.unravel_index(numbers[:, column], shape)] == list(
-            shape
-        )
+        parts_met = np.unravel_index(numbers[:, column], shape)
+        assert tuple(len(set(part)) for part in parts_met) == shape
 
 
 @pytest.mark.parametrize(
@@ -247,14 +246,11 @@ def test_integers_of_the_shipped_network_order_moves_as_its_floats_do():
     evaluator.evaluate(leaves, count)
     calm = softmax(by_layers(loaded, list(leaves.rows[:count]))[:, :3])
     logits, wdl, _ = layers_outputs(loaded, leaves, count)
-    same = []
     for leaf in range(count):
         n_moves = int(leaves.n_moves[leaf])
         ours, theirs = leaves.logits[leaf, :n_moves], logits[leaf, :n_moves]
         assert np.allclose(ours, theirs, atol=0.15)
-        best = ours.argmax()
-        same.append(best == theirs.argmax() or theirs.max() - theirs[best] < 0.05)
-    assert np.mean(same) == 1
+        assert theirs.max() - theirs[ours.argmax()] < 0.05
     # The value trunk judges calm positions, the first trunk the others.
     errors = np.abs(leaves.wdl[:count] - np.array([calm, wdl])).max(axis=2).min(axis=0)
     assert errors.max() < 0.05

@@ -17,9 +17,8 @@ def test_searchmoves_are_obeyed_also_after_a_wider_search():
     allowed = tuple(moves_in("a2a3 h2h4"))
     with engine() as player:
         assert len(search_nodes(player, 100).children) == 20
-        assert {
-            child.move for child in player.search(Limits(nodes=200, searchmoves=allowed)).children
-        } == set(allowed)
+        children = player.search(Limits(nodes=200, searchmoves=allowed)).children
+        assert {child.move for child in children} == set(allowed)
         assert len(search_nodes(player, 300).children) == 20
 
 

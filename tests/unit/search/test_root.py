@@ -40,7 +40,7 @@ def search_with(player, statistics, other_visits=0):
 @pytest.mark.parametrize("by_value", [True, False])
 def test_a_move_found_late_is_played_for_its_value(first, second, chosen, by_value):
     with alone(evaluator=MaterialEvaluator(), tactical_nodes=0.0) as player:
-        search = search_with(player, (first, second), others=1)
+        search = search_with(player, (first, second), other_visits=1)
         search.params = search.params._replace(choose_by_value=by_value)
         root = search.root()
         assert root.order()[0] == (chosen if by_value else 0)

@@ -283,13 +283,12 @@ def assert_whole(search, adds_up=True):
 
     owners = np.flatnonzero(nodes["n_edges"])
     owners = owners[np.argsort(nodes["first_edge"][owners])]
-    ends = nodes["first_edge"][owners] + nodes["n_edges"][owners]
-    assert (ends[:-1] <= nodes["first_edge"][owners][1:]).all()
+    firsts = nodes["first_edge"][owners]
+    ends = firsts + nodes["n_edges"][owners]
+    assert (ends[:-1] <= firsts[1:]).all()
     assert edges >= (ends[-1] if len(ends) else 0)
     numbers = [
-        number
-        for first, end in zip(nodes["first_edge"][owners], ends, strict=True)
-        for number in range(first, end)
+        number for first, end in zip(firsts, ends, strict=True) for number in range(first, end)
     ]
     owner = np.repeat(owners, nodes["n_edges"][owners])
     edge = tree.edges[numbers]
