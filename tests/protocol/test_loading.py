@@ -127,7 +127,7 @@ def test_what_cannot_be_loaded_costs_that_option_alone(
 
 
 def test_the_engine_plays_on_without_its_shipped_nets(monkeypatch):
-    def broken(folder=None, entry="default"):
+    def broken(entry="default"):
         raise NetFileError(f"{entry}.dit", "sha256 0", "sha256 1")
 
     monkeypatch.setattr(weights, "default_net_path", broken)
