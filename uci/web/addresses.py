@@ -42,7 +42,9 @@ def name_and_port(host: str) -> tuple[str, str]:
     if not colon or port.endswith("]"):
         name = host.lower()
         port = _HTTP_PORT
-    return name.removeprefix("[").removesuffix("]") if name.startswith("[") else name, port
+    if name.startswith("["):
+        name = name.removeprefix("[").removesuffix("]")
+    return name, port
 
 
 def is_number(name: str) -> bool:

@@ -36,13 +36,11 @@ class AnalysisTags:
 
     def name(self, title: str, white: str, black: str) -> None:
         """Give the analysis a title and the names of its players, "" for none."""
-        names = {
-            self._title_tag: title.strip() or _ANALYSIS,
-            "White": white.strip() or _UNKNOWN_PLAYER,
-            "Black": black.strip() or _UNKNOWN_PLAYER,
-        }
-        day = {} if self._is_in_file else {"Date": self._today}
-        self._tags = {**day, **self._tags, **names}
+        self._tags[self._title_tag] = title.strip() or _ANALYSIS
+        self._tags["White"] = white.strip() or _UNKNOWN_PLAYER
+        self._tags["Black"] = black.strip() or _UNKNOWN_PLAYER
+        if not self._is_in_file:
+            self._tags.setdefault("Date", self._today)
         self._is_told_as_named = True
         self.is_renamed = True
 
@@ -67,9 +65,7 @@ class AnalysisTags:
         if self._is_told_as_named or not has_players or [*main_line] == self._opened_line:
             return dict(tags)
         original = " ".join(filter(is_told, (game_name(tags), self["Date"])))
-        start: dict[str, str] = {
-            name: tags[name] for name in ("SetUp", "FEN", "Variant") if name in tags
-        }
+        start = {name: tags[name] for name in ("SetUp", "FEN", "Variant") if name in tags}
         return {
             "Event": f"Analysis of {original}",
             "Date": self._today,

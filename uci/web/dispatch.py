@@ -17,7 +17,6 @@ from uci.web import (
     review_requests,
 )
 from uci.web.board_session import BoardSession, Services
-from uci.web.games_service import GamesService
 from uci.web.request_forms import Request, read_request
 from uci.web.review_state import ReadyReview
 from uci.web.saver import record_of
@@ -50,18 +49,6 @@ class Dispatcher:
             )
         self.session.go_on()
 
-    def leave(self) -> None:
-        """Let the game wait: the page is gone."""
-        self.session.leave()
-
-    def close(self) -> str | None:
-        """End all work and save what is not saved; return where it is, or what cannot be saved."""
-        return self.session.close()
-
-    @property
-    def games(self) -> GamesService:
-        return self.session.games
-
     def game_file(self) -> tuple[str, Callable[[], str]]:
         """Return a name for the game's file, and what makes its text."""
         board_game = self.session.board_game
@@ -71,7 +58,9 @@ class Dispatcher:
     def review_page(self) -> Callable[..., str] | None:
         """Return what makes the page of the game's review for a nonce; None where there is none."""
         review = self.session.review
-        return review.kept.page if isinstance(review, ReadyReview) else None
+        if not isinstance(review, ReadyReview):
+            return None
+        return review.kept.page
 
     def receive(self, text: str | bytes) -> None:
         """Do what a message asks for, in its turn.

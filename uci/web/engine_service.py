@@ -116,15 +116,17 @@ class EngineService:
 
         await self.prepare()
         async with self._one_at_a_time:
-            answer = None if job.stopped else await job.start(adapted)
-        return None if job.stopped else answer
+            if not job.stopped:
+                answer = await job.start(adapted)
+        if job.stopped:
+            return None
+        return answer
 
     async def close(self) -> None:
         """End all work and the engine."""
         self.stop()
-        if (
-            engine := self._engine
-        ) is None:  # if it is being loaded, its threads end with the program
+        engine = self._engine
+        if engine is None:  # if it is being loaded, its threads end with the program
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CLOSING_S), self._one_at_a_time:

@@ -84,8 +84,10 @@ def _move(session: BoardSession, chosen: chess.Move) -> None:
         board_game.study.explore([chosen])
     elif board_game.is_human_turn:
         board_game.play(chosen)
+    elif board_game.end:
+        raise MoveError(_("the game is over"))
     else:
-        raise MoveError(_("the game is over") if board_game.end else _("it is Aino's move"))
+        raise MoveError(_("it is Aino's move"))
     session.changed()
 
 
@@ -122,18 +124,21 @@ async def _advice(
 
 async def _hint(session: BoardSession, board_game: BoardGame, board: chess.Board) -> None:
     result = await _advice(session, board_game, board)
-    if result is not None and result.best_move is not None:
-        line = lines_of(board, result.infos, 1)["lines"] if result.infos else []
-        (squares,) = squares_of([result.best_move])
-        san = shown_moves(board.san(result.best_move))
-        session.hinted = {
-            "do": "hint",
-            "fen": board.fen(),
-            "san": san,
-            "squares": squares,
-            "line": line,
-        }
-        session.tell(session.hinted)
+    if result is None or result.best_move is None:
+        return
+    line = []
+    if result.infos:
+        line = lines_of(board, result.infos, 1)["lines"]
+    (squares,) = squares_of([result.best_move])
+    san = shown_moves(board.san(result.best_move))
+    session.hinted = {
+        "do": "hint",
+        "fen": board.fen(),
+        "san": san,
+        "squares": squares,
+        "line": line,
+    }
+    session.tell(session.hinted)
 
 
 def offer_draw(session: BoardSession) -> None:
@@ -216,17 +221,16 @@ async def _answer(session: BoardSession, board_game: BoardGame) -> SearchResult 
     """Return what Aino plays: a known opening, or what a search finds."""
     begun = uptime_s()
     board = board_game.board.copy()
-    rng = session.rng
-    clock = board_game.clock.limits() if board_game.clock is not None else None
     from_book = None
-    if rng is not None and board_game.level.knows_openings:
-        from_book = book_move(board, rng)
+    if session.rng is not None and board_game.level.knows_openings:
+        from_book = book_move(board, session.rng)
     if from_book is not None:
         result: SearchResult | None = SearchResult(from_book, None, [], [], 0, 0)
     else:
+        clock = board_game.clock and board_game.clock.limits()
         result = await _search(session, board, board_game.level, clock)
-    least_s = _WATCHED_S if board_game.human is None else 0.0
-    await asyncio.sleep(max(0.0, least_s - (uptime_s() - begun)))
+    if board_game.human is None:
+        await asyncio.sleep(max(0.0, _WATCHED_S - (uptime_s() - begun)))
     return result
 
 

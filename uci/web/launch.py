@@ -65,7 +65,7 @@ async def serve_board(
                 ).start()
             await _until(ended, engine)
     finally:
-        where = server.board.close()
+        where = server.board.session.close()
         await server.close()
         await engine.close()
         if where is not None:
@@ -74,8 +74,9 @@ async def serve_board(
 
 def _tell_address(console: Console, server: WebServer, path: Path) -> None:
     """Say where the board is, who can open it, and where its games are saved."""
-    anyone = _("Anyone with this address can open it, from any machine.")
-    who = anyone if server.is_open else _("Only this machine can open it.")
+    who = _("Only this machine can open it.")
+    if server.is_open:
+        who = _("Anyone with this address can open it, from any machine.")
     say(console, _("Aino's board: {url}", url=server.url))
     say(console, f"{who} " + _("Games are saved in {path}. Ctrl-C here ends Aino.", path=path))
     if server.is_open:

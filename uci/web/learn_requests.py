@@ -31,7 +31,9 @@ def learn(session: BoardSession, here: bool) -> None:
         mistakes = own or mistakes
     if not mistakes:
         raise MoveError(_("there is no mistake to learn from"))
-    latest = session.lesson.node if session.lesson else study.here
+    latest = study.here
+    if session.lesson is not None:
+        latest = session.lesson.node
     nodes = [node for _mistake, node in mistakes]
     if here and latest in nodes:
         at = nodes.index(latest)

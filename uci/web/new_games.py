@@ -67,7 +67,9 @@ def chosen_game(board: chess.Board, side: str, level: str, clock: str) -> Setup:
     }
     human = sides[side]
     levels = dict.fromkeys(chess.COLORS, parse_level(level))
-    clocks = GameClock(parse_time_control(clock)) if clock else None
+    clocks = None
+    if clock:
+        clocks = GameClock(parse_time_control(clock))
     return Setup(board, human, levels, clocks, is_watched=human is None)
 
 
@@ -105,5 +107,7 @@ def loaded_game(text: str, number: int) -> tuple[Setup, list[str], str]:
 def _as_game(line: str) -> str:
     """Return a position, and the moves behind it, as a game in PGN."""
     fields, rest = split_epd(line)
-    moves = rest.removeprefix("moves") if rest.startswith("moves") else ""
+    moves = ""
+    if rest.startswith("moves"):
+        moves = rest.removeprefix("moves")
     return f'[Event "{line}"]\n[FEN "{" ".join(fields)}"]\n\n{moves} *\n'

@@ -1,5 +1,6 @@
 """Puzzles on the page: one at a time, judged here, so that the page never knows the answer."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -43,7 +44,7 @@ class PuzzleService:
         puzzle = self.training.next(query)
         self._mark = ""
         self._points_before = self.training.standing.rating.points
-        self.attempt = PuzzleAttempt(self.training, puzzle) if puzzle is not None else None
+        self.attempt = puzzle and PuzzleAttempt(self.training, puzzle)
         if self.attempt is None:
             advice = _(
                 "No such puzzle is left for today. Choose others, review some of your games, or "
@@ -63,7 +64,7 @@ class PuzzleService:
         """Try a move. Raises MoveError."""
         if self.attempt is not None and not self.attempt.is_over:
             self.attempt.play(clicked_move(self.attempt.board, uci))
-            self._mark = "right" if self.attempt.failed is None else "wrong"
+            self._mark = "wrong" if self.attempt.failed else "right"
             self.show()
 
     def answer(self) -> None:
@@ -79,11 +80,16 @@ class PuzzleService:
         if (attempt := self.attempt) is None:
             return
         board, puzzle = attempt.board, attempt.puzzle
-        last = board.peek() if board.move_stack else None
+        last = next(reversed(board.move_stack), None)
+        legal = legal_moves(board)
+        themes: Sequence[str] = []
+        if attempt.is_over:
+            legal = []
+            themes = puzzle.themes
         self._tell({
             "do": "puzzle",
             **shown_position(board, last),
-            "legal": [] if attempt.is_over else legal_moves(board),
+            "legal": legal,
             "flipped": attempt.side == chess.BLACK,
             "says": attempt.says,
             "standing": f"{self._gain(puzzle)} {standing_text(self.training.standing)}".strip(),
@@ -94,7 +100,7 @@ class PuzzleService:
             "game": puzzle.game.split(" ")[0],
             "begin": puzzle.fen,
             "before": puzzle.before.split(" ")[0],  # of the opponent's move, which is shown
-            "themes": puzzle.themes if attempt.is_over else [],
+            "themes": themes,
         })  # fmt: skip
 
     def _gain(self, puzzle: Puzzle) -> str:

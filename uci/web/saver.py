@@ -172,7 +172,9 @@ class Saver:
         earlier = self._latest
         record = record_of(board_game)
         version = _version_of(board_game)
-        new_file = self._file if board_game.is_played else self._folder / ANALYSES / self._file.name
+        new_file = self._file
+        if not board_game.is_played:
+            new_file = self._folder / ANALYSES / self._file.name
 
         def save(job: SearchJob[LastSave]) -> LastSave:
             begun = uptime_s()

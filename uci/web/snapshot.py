@@ -26,28 +26,29 @@ _LINE_PLIES = 12  # plies shown of a line of analysis without a mate
 
 
 def snapshot(
-    board_game: BoardGame, review: BoardReview, lesson: Lesson | None, is_new: bool
+    board_game: BoardGame, is_new: bool, review: BoardReview = None, lesson: Lesson | None = None
 ) -> Facts:
     """Return the state of the board; of the moves, those that changed since the last time, or all to
     a page new to it.
     """
-    human = board_game.human
     board = board_game.to_play
     study = board_game.study
-    may_move = board_game.is_analysing or board_game.is_human_turn
+    legal = list[tuple[int, int, str]]()
+    if board_game.is_analysing or board_game.is_human_turn:
+        legal = legal_moves(board)
     return {
         "do": "state",
         "isGame": board_game.is_game,
         "asks": board_game.setup.is_asked and board_game.plies == board_game.first_ply,
-        "human": None if human is None else chess.COLOR_NAMES[human],
-        "mine": None if board_game.seen_by is None else chess.COLOR_NAMES[board_game.seen_by],
+        "human": _name_of(board_game.human),
+        "mine": _name_of(board_game.seen_by),
         "level": board_game.level.text,
         "analysing": board_game.is_analysing,
         "isNew": is_new,
         "nodes": study.news(is_new),
         "last": study.numbers[study.last],
         "here": study.numbers[study.here],
-        "legal": legal_moves(board) if may_move else [],
+        "legal": legal,
         "turn": chess.COLOR_NAMES[board.turn],
         "clock": _clock(board_game),
         "end": board_game.end and asdict(board_game.end),
@@ -58,8 +59,14 @@ def snapshot(
         "about": _about(board_game),
         "title": board_game.tags.title if board_game.may_be_named else None,
         "review": review_told(review),
-        "lesson": None if lesson is None else _lesson(lesson, study),
+        "lesson": lesson and _lesson(lesson, study),
     }
+
+
+def _name_of(side: chess.Color | None) -> str | None:
+    if side is None:
+        return None
+    return chess.COLOR_NAMES[side]
 
 
 def review_of(review: BoardReview, study: Study) -> Facts:
@@ -129,8 +136,7 @@ def _clock(board_game: BoardGame) -> Facts | None:
     left: Facts = {
         chess.COLOR_NAMES[side]: max(0.0, board_game.clock.left(side)) for side in chess.COLORS
     }
-    running = board_game.clock.running
-    return {**left, "running": None if running is None else chess.COLOR_NAMES[running]}
+    return {**left, "running": _name_of(board_game.clock.running)}
 
 
 def _names(board_game: BoardGame) -> dict[str, str]:
@@ -145,11 +151,10 @@ def _names(board_game: BoardGame) -> dict[str, str]:
 def _ratings(board_game: BoardGame) -> dict[str, str]:
     """Return the players' Elo as the tags of a game of others tell it, "" where they do not."""
     ratings: dict[str, str] = dict.fromkeys(chess.COLOR_NAMES, "")
-    if board_game.is_game:
-        return ratings
     for side in chess.COLOR_NAMES:
         rating = board_game.tags[f"{side.title()}Elo"]
-        ratings[side] = rating if is_told(rating) else ""
+        if is_told(rating) and not board_game.is_game:
+            ratings[side] = rating
     return ratings
 
 
@@ -218,14 +223,13 @@ def _line(board: chess.Board, info: SearchInfo, line: Moves) -> Facts:
     walk = board.copy(stack=False)
     moves = []
     for move in line:
-        moves.append(
-            {"uci": move.uci(), "san": shown_moves(walk.san(move)), "number": move_number(walk)}
-        )
+        san = shown_moves(walk.san(move))
+        moves.append({"uci": move.uci(), "san": san, "number": move_number(walk)})
         walk.push(move)
     return {
         **_verdict(for_people(Evaluation.of_info(info)).seen_by_white(board.turn)),
         "moves": moves,
-        "squares": squares_of(line)[0] if line else [],
+        "squares": next(iter(squares_of(line)), []),
     }
 
 
@@ -236,7 +240,9 @@ def _verdict(verdict: Evaluation) -> Facts:
 def verdict_at_end(board: chess.Board) -> Facts:
     """Lines of a position without legal moves: none, and its result."""
     verdict = Evaluation.of_result(board.result())
-    name = later("Checkmate") if board.is_checkmate() else later("Stalemate")
+    name = later("Stalemate")
+    if board.is_checkmate():
+        name = later("Checkmate")
     return {
         "do": "lines",
         "fen": board.fen(),

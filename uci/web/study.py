@@ -201,9 +201,9 @@ class Study:
 
     def mark(self, node: chess.pgn.GameNode, glyph: int) -> None:
         """Replace the glyph on a move, a number of PGN from 1 (`!`) to 6 (`?!`); 0 for none."""
-        node.nags = {nag for nag in node.nags if nag not in _GLYPHS} | (
-            {glyph} if glyph in _GLYPHS else set()
-        )
+        node.nags.difference_update(_GLYPHS)
+        if glyph in _GLYPHS:
+            node.nags.add(glyph)
         self.is_edited = True
         self._changed(node)
 
@@ -211,8 +211,10 @@ class Study:
         """Draw an arrow or a circle on a position; the same one again takes it away."""
         shape = (source, target, colour)
         drawn = drawn_by(node)
-        remaining = [other_shape for other_shape in drawn if other_shape[:2] != shape[:2]]
-        self._draw(node, remaining if shape in drawn else [*remaining, shape])
+        shapes = [other_shape for other_shape in drawn if other_shape[:2] != shape[:2]]
+        if shape not in drawn:
+            shapes.append(shape)
+        self._draw(node, shapes)
 
     def wipe(self, node: chess.pgn.GameNode) -> None:
         """Take away all that is drawn on a position."""
@@ -307,5 +309,7 @@ def _written(node: chess.pgn.GameNode) -> Facts:
 
 
 def _place(move: chess.Move | None, board: chess.Board) -> Facts:
-    opening = position_name(board) if move and len(board.move_stack) <= _NAMED_PLIES else ""
+    opening = ""
+    if move and len(board.move_stack) <= _NAMED_PLIES:
+        opening = position_name(board)
     return {**shown_position(board, move), "opening": opening}

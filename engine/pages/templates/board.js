@@ -19,11 +19,8 @@ function make(name, properties = {}, ...children) {
   return made;
 }
 
-function moveButton(text, onClick, properties = {}) {
-  const button = make("button", { type: "button", ...properties }, text);
-  button.addEventListener("click", onClick);
-  return button;
-}
+// A button that sends no form.
+const makeButton = (text, onclick, properties = {}) => make("button", { type: "button", onclick, ...properties }, text);
 
 // A small picture of a piece.
 function pictureOf(letter, viewBox = `0 0 ${SQUARE} ${SQUARE}`) {
@@ -32,17 +29,15 @@ function pictureOf(letter, viewBox = `0 0 ${SQUARE} ${SQUARE}`) {
   return picture;
 }
 
-function pieceName(letter) {
-  return `${letter === letter.toUpperCase() ? "white" : "black"}-${NAMES[letter.toLowerCase()]}`;
-}
+const isWhite = letter => letter < "a";
+const pieceName = letter => `${isWhite(letter) ? "white" : "black"}-${NAMES[letter.toLowerCase()]}`;
 
-// A sentence in the page's language, where the page has a CATALOGUE, with values for its {names}.
-const t = (text, values = {}) => ((typeof CATALOGUE === "object" && CATALOGUE[text]) || text)
-  .replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all);
+// A sentence in the page's language, which its CATALOGUE has, with values for its {names}.
+const t = (text, values = {}) => (CATALOGUE[text] ?? text).replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all);
 // The same for one thing or many: the catalogue has the forms, which the page's `pluralForm` chooses from.
 const several = (one, many, count, values = {}) => {
-  const forms = typeof CATALOGUE === "object" && CATALOGUE[one];
-  return t(forms ? forms[pluralForm(count)] : count === 1 ? one : many, { count: counted(count), ...values });
+  const form = CATALOGUE[one]?.[pluralForm(count)] ?? (count === 1 ? one : many);
+  return t(form, { count: counted(count), ...values });
 };
 const counted = number => Number(number).toLocaleString(document.documentElement.lang);
 const pieceWords = letter => t(pieceName(letter).replace("-", " "));
@@ -50,16 +45,16 @@ const squareName = square => "abcdefgh"[square % 8] + (1 + Math.floor(square / 8
 
 // Square -> letter of the piece on it, from the first field of a FEN.
 function piecesOf(placement) {
-  const found = new Map();
+  const pieces = new Map();
   placement.split("/").forEach((rank, row) => {
     let file = 0;
     for (const letter of rank) {
       if (letter >= "1" && letter <= "8") { file += Number(letter); continue; }
-      found.set((7 - row) * 8 + file, letter);
+      pieces.set((7 - row) * 8 + file, letter);
       file += 1;
     }
   });
-  return found;
+  return pieces;
 }
 
 // The first field of a FEN, from a map of squares to letters.
@@ -79,10 +74,9 @@ function placementOf(pieces) {
 }
 
 // Whether a key has a meaning of its own where the focus is, or belongs to the browser.
-function isKeyTaken({ target, key, ctrlKey, altKey, metaKey }) {
-  if (ctrlKey || altKey || metaKey || target.closest("textarea, select, .scroll, [contenteditable]")) return true;
-  const kind = target.closest("input")?.type;
-  return kind === "radio" ? key.startsWith("Arrow") : kind !== undefined && !["checkbox", "file", "button", "submit"].includes(kind);
+function isKeyTaken({ target, ctrlKey, altKey, metaKey }) {
+  if (ctrlKey || altKey || metaKey || target.closest("textarea, select, .scroll")) return true;
+  return target.matches("input:not([type=checkbox], [type=file])");
 }
 
 async function copyText(text) {
@@ -110,7 +104,7 @@ class BoardView {
   constructor(svg) {
     this.svg = svg;
     this.flipped = false;
-    this.state = { placement: "8/8/8/8/8/8/8/8", marked: [] };
+    this.state = { placement: "8/8/8/8/8/8/8/8" };
     svg.setAttribute("viewBox", `0 0 ${SIDE} ${SIDE}`);
     let dark = "";
     for (let square = 0; square < 64; square++) {
@@ -124,25 +118,33 @@ class BoardView {
     this.drawCoordinates();
   }
 
+  // A square as it is seen from White's side: the same half a turn further where the board is flipped.
+  turned(square) { return this.flipped ? 63 - square : square; }
+
+  // [x, y] of a square's upper left corner.
   corner(square) {
-    const file = square % 8, rank = square >> 3;
-    return this.flipped ? [(7 - file) * SQUARE, rank * SQUARE] : [file * SQUARE, (7 - rank) * SQUARE];
+    const seen = this.turned(square);
+    return [seen % 8 * SQUARE, (7 - (seen >> 3)) * SQUARE];
+  }
+
+  // [x, y] of a pointer.
+  pointAt(event) {
+    const box = this.svg.getBoundingClientRect();
+    return [(event.clientX - box.left) / box.width * SIDE, (event.clientY - box.top) / box.height * SIDE];
   }
 
   // The square under a pointer, or null.
   squareAt(event) {
-    const box = this.svg.getBoundingClientRect();
-    const column = Math.floor((event.clientX - box.left) / box.width * 8);
-    const row = Math.floor((event.clientY - box.top) / box.height * 8);
+    const [column, row] = this.pointAt(event).map(place => Math.floor(place / SQUARE));
     if (column < 0 || column > 7 || row < 0 || row > 7) return null;
-    return this.flipped ? row * 8 + 7 - column : (7 - row) * 8 + column;
+    return this.turned((7 - row) * 8 + column);
   }
 
   // Lets a piece follow a pointer.
   hold(piece, event) {
-    const box = this.svg.getBoundingClientRect();
-    piece.setAttribute("x", (event.clientX - box.left) / box.width * SIDE - SQUARE / 2);
-    piece.setAttribute("y", (event.clientY - box.top) / box.height * SIDE - SQUARE / 2);
+    const [x, y] = this.pointAt(event);
+    piece.setAttribute("x", x - SQUARE / 2);
+    piece.setAttribute("y", y - SQUARE / 2);
   }
 
   flip(flipped = !this.flipped) {
@@ -173,15 +175,14 @@ class BoardView {
     const under = [];
     for (const square of state.marked ?? []) under.push(this.rect(square, "marked"));
     if (state.selected != null) under.push(this.rect(state.selected, "selected"));
-    if (state.check != null) {
-      const [x, y] = this.corner(state.check);
-      under.push(shape("circle", { class: "check", cx: x + SQUARE / 2, cy: y + SQUARE / 2, r: SQUARE / 2 }));
-    }
+    if (state.check != null) under.push(this.circle(state.check, "check", SQUARE / 2));
     this.layers.under.replaceChildren(...under);
     this.layers.pieces.replaceChildren(...[...after].map(([square, letter]) => this.piece(square, letter, slides)));
     const over = [];
-    for (const square of state.targets ?? []) over.push(this.target(square, after.has(square)));
-    for (const [from, to, kind] of state.arrows ?? []) over.push(from === to ? this.circle(from, kind) : this.arrow(from, to, kind));
+    for (const square of state.targets ?? [])
+      over.push(after.has(square) ? this.circle(square, "target ring", 19.5) : this.circle(square, "target", 6.5));
+    for (const [from, to, kind] of state.arrows ?? [])
+      over.push(from === to ? this.circle(from, `ring ${kind}`, 20) : this.arrow(from, to, kind));
     if (state.glyph) over.push(this.glyph(...state.glyph));
     if (state.cursor != null) over.push(this.rect(state.cursor, "cursor-square", 2));
     this.layers.over.replaceChildren(...over);
@@ -215,27 +216,22 @@ class BoardView {
 
   // Square that a piece came to -> square that it left, if one move (two for castling) made the difference.
   slides(before, after) {
-    const left = [...before].filter(([square, letter]) => after.get(square) !== letter && !after.has(square));
+    const left = [...before].filter(([square]) => !after.has(square));
     const came = [...after].filter(([square, letter]) => before.get(square) !== letter);
-    const found = new Map();
-    if (came.length > 2) return found;
+    const slides = new Map();
+    if (came.length > 2) return slides;
     for (const [square, letter] of came) {
-      const source = left.find(([, other]) => other === letter);
-      if (source && source[0] !== this.dropped) found.set(square, source[0]);
+      const source = left.find(piece => piece[1] === letter)?.[0];
+      if (source !== undefined && source !== this.dropped) slides.set(square, source);
     }
     this.dropped = null;
-    return found;
+    return slides;
   }
 
-  target(square, isCapture) {
-    const [x, y] = this.corner(square);
-    const middle = { cx: x + SQUARE / 2, cy: y + SQUARE / 2 };
-    return isCapture ? shape("circle", { class: "target ring", r: 19.5, ...middle })
-      : shape("circle", { class: "target", r: 6.5, ...middle });
-  }
+  middle(square) { return this.corner(square).map(place => place + SQUARE / 2); }
 
   arrow(source, target, kind) {
-    const [[x1, y1], [x2, y2]] = [source, target].map(square => this.corner(square).map(part => part + SQUARE / 2));
+    const [[x1, y1], [x2, y2]] = [source, target].map(square => this.middle(square));
     const length = Math.max(1, Math.hypot(x2 - x1, y2 - y1));
     const dx = (x2 - x1) / length, dy = (y2 - y1) / length;  // (dx, dy) points along the arrow, (-dy, dx) across it
     const point = (along, across) => `${x1 + along * dx - across * dy},${y1 + along * dy + across * dx}`;
@@ -245,9 +241,9 @@ class BoardView {
     return shape("polygon", { class: `arrow ${kind}`, points: points.join(" ") });
   }
 
-  circle(square, kind) {
-    const [x, y] = this.corner(square);
-    return shape("circle", { class: `ring ${kind}`, cx: x + SQUARE / 2, cy: y + SQUARE / 2, r: 20 });
+  circle(square, kind, r) {
+    const [cx, cy] = this.middle(square);
+    return shape("circle", { class: kind, cx, cy, r });
   }
 
   glyph(square, text, kind) {
@@ -268,5 +264,5 @@ function showBar(bar, expected, text, flipped) {
   words.classList.toggle("low", expected >= 0.5);
   bar.title = t("White's winning chances: {points}%, {score}. What White would score in 100 games of people that go on from here; a draw counts half.",
     { points: Math.round(100 * expected), score: text });
-  bar.setAttribute("aria-label", bar.title);
+  bar.ariaLabel = bar.title;
 }

@@ -14,13 +14,13 @@ class Replay {
     this.bar = game.querySelector(".bar");
     this.view = new BoardView(game.querySelector(".replay svg"));
     if ("flipped" in game.dataset) this.view.flip();
-    this.ply = game.dataset.opens === "last" ? this.last : 0;
+    this.ply = 0;
     this.inLine = 0;  // moves played of a line at this ply; 0 = in the game
     this.lineName = "";
     this.goes = {
       first: () => this.go(0),
-      back: () => this.inLine ? this.go(this.ply, this.inLine - 1) : this.go(this.ply - 1),
-      on: () => this.inLine ? this.go(this.ply, this.inLine + 1) : this.go(this.ply + 1),
+      back: () => this.step(-1),
+      on: () => this.step(1),
       last: () => this.go(this.last),
       flip: () => { this.view.flip(); this.show(); },
     };
@@ -69,25 +69,27 @@ class Replay {
     this.show();
   }
 
+  step(way) {
+    if (this.inLine) this.go(this.ply, this.inLine + way);
+    else this.go(this.ply + way);
+  }
+
   show() {
     const step = this.steps[this.ply], shown = this.shown;
     const own = ["better", "threat"].flatMap(kind => (shown[kind] ?? []).map(squares => [...squares, kind]));
     const arrows = [...shown.drawn ?? [], ...own];  // the author's first
     const glyph = step.glyph && !this.inLine ? [step.marked[1], ...step.glyph] : null;
     this.view.show({ placement: shown.fen.split(" ")[0], marked: shown.marked, check: shown.check, arrows, glyph });
-    this.view.svg.setAttribute("aria-label", shown.text);
+    this.view.svg.ariaLabel = shown.text;
     const note = [shown.glyphs, shown.note].filter(Boolean).join(" ");
     this.sayIt(step, note);
     this.hear([shown.text, note].filter(Boolean).join(". "));
-    if (this.bar) {
-      this.bar.style.visibility = shown.score === undefined ? "hidden" : "";  // a variation of the author's has none
-      if (shown.score !== undefined) showBar(this.bar, shown.expected, shown.score, this.view.flipped);
-    }
-    this.links.forEach(link => link.removeAttribute("aria-current"));
-    if (this.ply > 0) this.links[this.ply - 1].setAttribute("aria-current", "true");
-    this.cursor.setAttribute("x1", WIDTH * this.ply / Math.max(1, this.last));
-    this.cursor.setAttribute("x2", WIDTH * this.ply / Math.max(1, this.last));
+    const isJudged = shown.score !== undefined;  // a variation of the author's is not
+    this.bar.style.visibility = isJudged ? "" : "hidden";
+    if (isJudged) showBar(this.bar, shown.expected, shown.score, this.view.flipped);
+    for (const end of ["x1", "x2"]) this.cursor.setAttribute(end, WIDTH * this.ply / Math.max(1, this.last));
     const link = this.links[this.ply - 1];
+    this.links.forEach(other => { other.ariaCurrent = other === link ? "true" : null; });
     this.list.scrollTop = link ? link.offsetTop - this.list.offsetTop - this.list.clientHeight / 2 : 0;
   }
 
@@ -106,7 +108,7 @@ class Replay {
       const before = step.forks?.[name]?.[1] ?? 0;
       step.lines[name].forEach((move, index) => {
         const link = make("a", { href: "#" }, move.text + (move.glyphs ?? ""));
-        if (name === this.lineName && this.inLine === before + index + 1) link.setAttribute("aria-current", "true");
+        if (name === this.lineName && this.inLine === before + index + 1) link.ariaCurrent = "true";
         link.addEventListener("click", event => { event.preventDefault(); this.go(this.ply, before + index + 1, name); });
         says.append(link, " ");
       });

@@ -8,15 +8,15 @@ const curve = {
     this.points = points;
     $("curve").hidden = points.length < 2;
     const places = points.map(([, expected], at) => `${this.x(at).toFixed(1)} ${(200 * (1 - expected)).toFixed(1)}`);
-    $("curve").querySelector(".area").setAttribute("d", places.length ? `M${places.join("L")}V200H0Z` : "");
+    element("#curve .area").setAttribute("d", places.length ? `M${places.join("L")}V200H0Z` : "");
     const dots = points.flatMap(([id, expected], at) => marks[id] ? [this.dot(at, expected, KINDS[marks[id].nag])] : []);
-    $("curve").replaceChildren($("curve").querySelector("svg"), ...dots);
+    $("curve").replaceChildren(element("#curve svg"), ...dots);
   },
 
   x(at) { return 600 * at / Math.max(1, this.points.length - 1); },
 
   dot(at, expected, kind) {
-    const dot = words(`dot ${kind}`, "");
+    const dot = words(`dot ${kind}`);
     dot.style.left = `${this.x(at) / 6}%`;
     dot.style.top = `${100 * (1 - expected)}%`;
     return dot;
@@ -24,7 +24,7 @@ const curve = {
 
   // Moves the cursor to the position that is looked at, and hides it beside the game.
   show() {
-    const at = this.points.findIndex(([id]) => id === here()), cursor = $("curve").querySelector(".cursor");
+    const at = this.points.findIndex(([id]) => id === here()), cursor = element("#curve .cursor");
     cursor.style.visibility = at < 0 ? "hidden" : "visible";
     for (const end of ["x1", "x2"]) cursor.setAttribute(end, this.x(Math.max(0, at)));
   },
@@ -35,5 +35,5 @@ const curve = {
   },
 };
 
-$("curve").addEventListener("click", event => curve.follow(event));
-$("curve").addEventListener("pointermove", event => { if (event.buttons & 1) curve.follow(event); });
+on("curve", "click", event => curve.follow(event));
+on("curve", "pointermove", event => { if (event.buttons & 1) curve.follow(event); });

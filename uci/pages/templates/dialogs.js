@@ -1,16 +1,14 @@
 // The dialogs: new game, playing from a position, setting one up, loading and saving.
-for (const dialog of document.querySelectorAll("dialog")) {  // what is said while it is open is heard in it only
-  dialog.append(make("p", { className: "hidden", role: "status" }));
-}
+// What is said while a dialog is open is heard in it only.
+for (const dialog of elements("dialog")) dialog.append(make("p", { className: "hidden", role: "status" }));
 
 // Enter in a field presses the first button that submits, which is to be the one that does something.
-for (const button of document.querySelectorAll("dialog [value=cancel]")) {
+for (const button of elements("dialog [value=cancel]")) {
   button.type = "button";
   button.addEventListener("click", () => button.closest("dialog").close("cancel"));
 }
 
 function openDialog(id) {
-  if (!state) return;
   const dialog = $(id);
   dialog.querySelectorAll(".error").forEach(place => { place.textContent = ""; });
   dialog.returnValue = "cancel";
@@ -26,12 +24,11 @@ function dialogSays(message) {
   if (!waitingDialog.open) waitingDialog.showModal();
 }
 
-document.querySelectorAll("[data-open]").forEach(button => button.addEventListener("click", () => openDialog(button.dataset.open)));
+deeds.open = openDialog;
 
-function gameChoices(dialog) {
-  const form = dialog.querySelector("form");
-  const clock = form.clock.value === "own" ? form.own.value || "10" : form.clock.value;
-  return { side: form.side.value, level: form.level.value, clock };
+function gameChoices({ side, level, clock, own }) {
+  const minutes = clock.value === "own" ? own.value || "10" : clock.value;
+  return { side: side.value, level: level.value, clock: minutes };
 }
 
 // Shows a field where a choice needs it. What is hidden is not checked: browsers refuse a form for it without a word.
@@ -51,8 +48,9 @@ function choose(id) {
   const form = $(id).querySelector("form"), { level, clock } = state.choice;
   if (state.human) form.side.value = state.human;
   setChoice(form.level, level);
-  const isListed = [...form.clock.options].some(({ value }) => value === clock);
-  form.clock.value = isListed ? clock : "own";
+  form.clock.value = clock;
+  const isListed = form.clock.value === clock;
+  if (!isListed) form.clock.value = "own";
   form.own.value = isListed ? "" : clock;
   need(form.querySelector(".own-clock"), !isListed);
 }
@@ -65,23 +63,22 @@ function playFrom(fen) {
 }
 
 const closing = {
-  "new-game"(dialog) {
-    const form = dialog.querySelector("form");
-    const chess960 = { number: form.number.value || "518", fen: "" }[form.start.value] ?? form.start.value;
+  "new-game"(dialog, form) {
+    const start = form.start.value, chess960 = { number: form.number.value || "518", fen: "" }[start] ?? start;
     waitingDialog = dialog;
-    send("new", { ...gameChoices(dialog), fen: form.start.value === "fen" ? form.fen.value : "", chess960 });
+    send("new", { ...gameChoices(form), fen: start === "fen" ? form.fen.value : "", chess960 });
   },
-  "from-here"(dialog) {
-    if (!positionToPlay) { send("play_from_here", gameChoices(dialog)); return; }
+  "from-here"(dialog, form) {
+    if (!positionToPlay) { send("play_from_here", gameChoices(form)); return; }
     waitingDialog = $("setup");
-    send("new", { ...gameChoices(dialog), fen: positionToPlay, chess960: "" });
+    send("new", { ...gameChoices(form), fen: positionToPlay, chess960: "" });
   },
   sure: () => send("resign"),
   load(dialog) {
     waitingDialog = dialog;
-    if (isTooLong($("load-text").value)) { dialogSays({ kind: "error", text: tooLong() }); return; }
-    const game = $("load-games").hidden ? 1 : $("load-games").querySelector("select").selectedIndex + 1;
-    send("load", { text: $("load-text").value, game });
+    const text = $("load-text").value;
+    if (isTooLong(text)) { dialogSays({ kind: "error", text: tooLong() }); return; }
+    send("load", { text, game: $("load-games").hidden ? 1 : element("#load-games select").selectedIndex + 1 });
   },
   setup(dialog) {
     positionToPlay = $("setup-fen").value;
@@ -90,8 +87,8 @@ const closing = {
     send("position", { fen: positionToPlay });
   },
 };
-for (const id in closing) $(id).addEventListener("close", () => {
-  if ($(id).returnValue !== "cancel" && $(id).returnValue !== "") closing[id]($(id));
+for (const id in closing) on(id, "close", ({ target }) => {
+  if (!["cancel", ""].includes(target.returnValue)) closing[id](target, target.querySelector("form"));
 });
 
 // ---- loading ----
@@ -99,43 +96,47 @@ for (const id in closing) $(id).addEventListener("close", () => {
 const isTooLong = text => text.length > Number($("load-text").dataset.longest);
 const tooLong = () => t("The PGN is longer than {count} characters.", { count: counted($("load-text").dataset.longest) });
 
-$("load-text").addEventListener("input", () => { $("load-games").hidden = true; });
+on("load-text", "input", () => { $("load-games").hidden = true; });
 
 // What a file says in UTF-16 with its mark, in UTF-8, or else in Windows-1252, as older programs write.
 function textOf(bytes) {
-  const mark = String(new Uint8Array(bytes.slice(0, 2))), wide = { "255,254": "utf-16le", "254,255": "utf-16be" }[mark];
-  try { return new TextDecoder(wide ?? "utf-8", { fatal: true }).decode(bytes); } catch { return new TextDecoder("windows-1252").decode(bytes); }
+  const mark = String(new Uint8Array(bytes.slice(0, 2))), encoding = { "255,254": "utf-16le", "254,255": "utf-16be" }[mark];
+  try {
+    return new TextDecoder(encoding, { fatal: true }).decode(bytes);
+  } catch {
+    return new TextDecoder("windows-1252").decode(bytes);
+  }
 }
 
 async function fillIn(file) {
   if (!file) return;
   const text = textOf(await file.arrayBuffer());
-  if (isTooLong(text)) { $("load").querySelector(".error").textContent = tooLong(); return; }
-  $("load-text").value = text;
-  $("load-games").hidden = true;
+  if (isTooLong(text)) element("#load .error").textContent = tooLong();
+  else {
+    $("load-text").value = text;
+    $("load-games").hidden = true;
+  }
 }
-$("load-file").addEventListener("change", event => fillIn(event.target.files[0]));
+on("load-file", "change", event => fillIn(event.target.files[0]));
 
 // The chapters of a study, or the games of a PGN: the list stands above the moves, and the next one is a click away.
 const chapters = {
   open: () => {},
 
   show(names, at, open) {
-    listNumbered($("chapters").querySelector("select"), names, at);
+    listNumbered(element("#chapters select"), names, at);
     this.open = open;
-    $("chapters").querySelector("button").disabled = at + 1 >= names.length;
+    element("#chapters button").disabled = at + 1 >= names.length;
     $("chapters").hidden = names.length < 2;
   },
 
-  showStudy({ chapters: found, key }) {
-    const at = found.findIndex(chapter => chapter.key === key);
-    this.show(found.map(({ name }) => name), at, index => send("games_open", { key: found[index].key, ply: 0 }));
+  showStudy({ chapters, key }) {
+    const at = chapters.findIndex(chapter => chapter.key === key);
+    this.show(chapters.map(({ name }) => name), at, index => send("games_open", { key: chapters[index].key, ply: 0 }));
   },
-
-  hide() { $("chapters").hidden = true; },
 };
-$("chapters").addEventListener("change", event => chapters.open(event.target.selectedIndex));
-$("chapters").querySelector("button").addEventListener("click", () => chapters.open($("chapters").querySelector("select").selectedIndex + 1));
+on("chapters", "change", event => chapters.open(event.target.selectedIndex));
+deeds.chapter = () => chapters.open(element("#chapters select").selectedIndex + 1);
 
 // A list of names with their numbers, of which one is chosen.
 function listNumbered(list, names, at) {
@@ -144,34 +145,33 @@ function listNumbered(list, names, at) {
 
 function showGames({ names, game }) {
   chapters.show(names, game - 1, index => send("load", { text: $("load-text").value, game: index + 1 }));
-  listNumbered($("load-games").querySelector("select"), names, game - 1);
+  listNumbered(element("#load-games select"), names, game - 1);
   $("load-games").hidden = false;
 }
 
 // ---- saving ----
 
-document.querySelectorAll("#keep [data-copy]").forEach(button => button.addEventListener("click", async () => {
-  copyText(button.dataset.copy === "fen" ? shownStep().fen : await (await fetch("game.pgn")).text());
+deeds.copy = async (form, button) => {
+  copyText(form === "fen" ? shownStep().fen : await (await fetch("game.pgn")).text());
   sayOn(button, t("Copied"));
   say(t("Copied"));
-}));
+};
 
 // ---- setting up a position ----
 
 const setup = { pieces: new Map(), brush: "hand", drag: null, given: [] };
-const setupView = new BoardView($("setup-board").querySelector("svg"));
+const setupView = new BoardView(element("#setup-board svg"));
 
 function showSetup() {
-  setupView.show({ placement: placementOf(setup.pieces), marked: [] });
-  const form = $("setup").querySelector("form");
-  const castling = [...form.querySelectorAll("[name=castling]:checked")].map(box => box.right).join("") || "-";
+  const shown = placementOf(setup.pieces), form = element("#setup form");
+  setupView.show({ placement: shown });
+  const castling = elements("#setup [name=castling]:checked").map(box => box.right).join("") || "-";
   // En passant and the clock belong to the position that came; the number of its move stays in any.
   const [placement, turn, , enPassant = "-", clock = "0", number = "1"] = setup.given;
-  const isGiven = placementOf(setup.pieces) === placement && form.turn.value === turn;
+  const isGiven = shown === placement && form.turn.value === turn;
   const rest = isGiven ? `${enPassant} ${Number(clock) || 0}` : "- 0";
-  $("setup-fen").value = `${placementOf(setup.pieces)} ${form.turn.value} ${castling} ${rest} ${Number(number) || 1}`;
-  $("setup").querySelectorAll("[data-brush]").forEach(button =>
-    button.setAttribute("aria-pressed", String(button.dataset.brush === setup.brush)));
+  $("setup-fen").value = `${shown} ${form.turn.value} ${castling} ${rest} ${Number(number) || 1}`;
+  for (const button of elements("#setup [data-brush]")) button.ariaPressed = button.dataset.brush === setup.brush;
 }
 
 // Which box a right belongs to: K, Q, k and q name it; the letter of a rook's file does by the side of the king.
@@ -188,12 +188,12 @@ function setUpFrom(text) {
   setup.given = (fen.match(/([1-8KQRBNPkqrbnp]+\/){7}[1-8KQRBNPkqrbnp]+(?=\s|$).*/)?.[0] ?? fen).trim().split(/\s+/);
   const [placement, turn = "w", castling = "-"] = setup.given;
   setup.pieces = piecesOf(placement);
-  const form = $("setup").querySelector("form");
-  form.turn.value = turn === "b" ? "b" : "w";
-  form.querySelectorAll("[name=castling]").forEach(box => {
-    const right = [...castling].find(one => boxOf(one) === box.value);
-    [box.right, box.checked] = [right ?? box.value, right !== undefined];
-  });
+  element("#setup [name=turn]").value = turn === "b" ? "b" : "w";
+  for (const box of elements("#setup [name=castling]")) {
+    const right = [...castling].find(letter => boxOf(letter) === box.value);
+    box.right = right ?? box.value;
+    box.checked = right !== undefined;
+  }
 }
 
 for (const [place, letters] of [["brushes-black", "kqrbnp"], ["brushes-white", "KQRBNP"]]) {
@@ -201,13 +201,13 @@ for (const [place, letters] of [["brushes-black", "kqrbnp"], ["brushes-white", "
     ["empty", "✕", t("Remove pieces")]];
   $(place).append(...brushes.map(([brush, shown, ariaLabel]) => {
     const title = brush.length > 1 ? ariaLabel : "";
-    const button = moveButton(shown, () => { setup.brush = brush; showSetup(); }, { ariaLabel, title });
+    const button = makeButton(shown, () => { setup.brush = brush; showSetup(); }, { ariaLabel, title });
     button.dataset.brush = brush;
     return button;
   }));
 }
 
-$("setup-board").addEventListener("pointerdown", event => {
+on("setup-board", "pointerdown", event => {
   const square = setupView.squareAt(event);
   if (square === null) return;
   event.preventDefault();
@@ -222,11 +222,11 @@ $("setup-board").addEventListener("pointerdown", event => {
   else pieces.set(square, brush);
   showSetup();
 });
-$("setup-board").addEventListener("pointermove", event => {
-  const piece = setup.drag === null ? null : setupView.svg.querySelector(`[data-square="${setup.drag}"]`);
+on("setup-board", "pointermove", event => {
+  const piece = element(`#setup-board [data-square="${setup.drag}"]`);
   if (piece) setupView.hold(piece, event);
 });
-$("setup-board").addEventListener("pointerup", event => {
+on("setup-board", "pointerup", event => {
   if (setup.drag === null) return;
   const square = setupView.squareAt(event), letter = setup.pieces.get(setup.drag);
   setup.pieces.delete(setup.drag);
@@ -236,19 +236,24 @@ $("setup-board").addEventListener("pointerup", event => {
   showSetup();
 });
 
-$("setup").querySelectorAll("[name=turn], [name=castling]").forEach(field => field.addEventListener("change", showSetup));
-$("setup-fen").addEventListener("change", () => { const fen = $("setup-fen").value; setUpFrom(fen); showSetup(); $("setup-fen").value = fen; });
-$("setup").querySelectorAll("[data-setup]").forEach(button => button.addEventListener("click", () => {
-  setUpFrom(button.dataset.setup === "start" ? START : "8/8/8/8/8/8/8/8 w - -");
+// What is typed stays as it is.
+function setUpTyped(fen) {
+  setUpFrom(fen);
   showSetup();
-}));
+  $("setup-fen").value = fen;
+}
+on("setup", "change", ({ target }) => { if (target.id === "setup-fen") setUpTyped(target.value); else showSetup(); });
+deeds.setup = name => {
+  setUpFrom(name === "start" ? START : "8/8/8/8/8/8/8/8 w - -");
+  showSetup();
+};
 
 // What a first page offers. What is not there to be offered is hidden.
 const welcome = {
   keys: {},
 
   show({ unfinished, unreviewed, puzzles }) {
-    const place = name => $("welcome").querySelector(`[data-welcome=${name}]`);
+    const place = name => element(`#welcome [data-welcome=${name}]`);
     for (const [name, game] of [["continue", unfinished], ["review", unreviewed]]) {
       place(name).hidden = !game;
       this.keys[name] = game?.key;
@@ -259,7 +264,7 @@ const welcome = {
 
   open() {
     const { level, clock } = state.choice, name = [...$("level").options].find(({ value }) => value === level)?.text ?? level;
-    $("welcome").querySelector("[data-welcome=play] span").textContent = `${name} · ${clock || t("No clock")}`;
+    element("#welcome [data-welcome=play] span").textContent = `${name} · ${clock || t("No clock")}`;
     send("welcome");
   },
 
@@ -275,35 +280,32 @@ const welcome = {
     deeds[name]();
   },
 };
-$("welcome").addEventListener("click", event => {
-  const name = event.target.closest("[data-welcome]")?.dataset.welcome;
-  if (name) welcome.choose(name);
-});
+deeds.welcome = name => welcome.choose(name);
 
 const opening = {
   welcome: () => welcome.open(),
   puzzles: () => nextPuzzle(),
-  games() { games.open(); },
+  games: () => games.open(),
   progress: () => send("games_progress"),
-  setup() { setUpFrom(shownStep().fen); showSetup(); $("setup-fen").value = shownStep().fen; },
+  setup: () => setUpTyped(shownStep().fen),
   "new-game"() {
     choose("new-game");
-    $("new-game").querySelector("[name=fen]").value = shownStep().fen;
+    element("#new-game [name=fen]").value = shownStep().fen;
   },
   "from-here"() { positionToPlay = null; choose("from-here"); },
   look() {
-    const form = $("look").querySelector("form");
+    const form = element("#look form");
     for (const name of ["board", "pieces"]) form[name].value = choices[name];
-    for (const name of ["coordinates", "sound", "letters"]) form[name].checked = choices[name] === "on";
+    for (const name of ["coordinates", "sound"]) form[name].checked = choices[name] === "on";
   },
 };
 // The server makes the page anew in another language or with other letters, which it keeps until others are chosen.
 const speak = language => location.replace(`?language=${language}`);
 
-$("look").querySelectorAll("[name]").forEach(field => field.addEventListener("change", () => {
-  const value = field.type === "checkbox" ? (field.checked ? "on" : "off") : field.value;
-  if (field.name === "language") speak(value);
-  else if (field.name === "letters") location.replace(`?letters=${value}`);
-  else setLook(field.name, value);
-}));
+on("look", "change", ({ target: { name, type, checked, value } }) => {
+  const chosen = type === "checkbox" ? (checked ? "on" : "off") : value;
+  if (name === "language") speak(chosen);
+  else if (name === "letters") location.replace(`?letters=${chosen}`);
+  else setLook(name, chosen);
+});
 

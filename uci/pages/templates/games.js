@@ -38,19 +38,17 @@ const games = {
   // Shows the games that reached a position, of those that the explorer counts.
   openLine(line, name, side, file) {
     this.filter({ line, side, file });
-    $("games-line").querySelector("span").textContent = file ? t("After {moves}, in {file}", { moves: name, file }) : t("After {moves}", { moves: name });
+    element("#games-line span").textContent = file ? t("After {moves}, in {file}", { moves: name, file }) : t("After {moves}", { moves: name });
     $("games-list").scrollTop = 0;
     openDialog("games");
   },
 
   // Several games are chosen with Ctrl, which gives one back, too, or from the first one with Shift.
   mark(game, at, isRange) {
-    const [first] = this.chosen.keys(), from = this.rows.findIndex(one => one?.key === first);
-    const range = isRange && from >= 0 ? this.rows.slice(Math.min(from, at), Math.max(from, at) + 1) : [game];
-    for (const one of range.filter(Boolean)) {
-      if (!isRange && this.chosen.has(one.key)) this.chosen.delete(one.key);
-      else this.chosen.set(one.key, one);
-    }
+    const [first] = this.chosen.keys(), from = this.rows.findIndex(row => row?.key === first);
+    if (isRange && from >= 0) {
+      for (const row of this.rows.slice(Math.min(from, at), Math.max(from, at) + 1)) if (row) this.chosen.set(row.key, row);
+    } else if (isRange || !this.chosen.delete(game.key)) this.chosen.set(game.key, game);
     this.showChoice();
   },
 
@@ -73,9 +71,9 @@ const games = {
   search() {
     this.asked.clear();
     $("games-line").hidden = !this.line;
-    for (const button of $("games-heads").querySelectorAll("[data-sort]")) {
+    for (const button of elements("#games-heads [data-sort]")) {
       const column = button.dataset.sort, way = { [column]: "ascending", [`-${column}`]: "descending" }[this.order || "-date"];
-      button.setAttribute("aria-pressed", String(Boolean(way)));
+      button.ariaPressed = Boolean(way);
       button.title = way === "ascending" ? t("ascending") : way ? t("descending") : "";
       button.dataset.way = { ascending: "▲", descending: "▼" }[way] ?? "";
     }
@@ -119,7 +117,7 @@ const games = {
     this.total = Math.min(total, MOST);
     $("games-rows").style.setProperty("--total", this.total);
     games.forEach((game, index) => {
-      if (JSON.stringify(this.rows[offset + index]) !== JSON.stringify(game)) this.rows[offset + index] = game;
+      if (!isSame(this.rows[offset + index], game)) this.rows[offset + index] = game;
       if (this.chosen.has(game.key)) this.chosen.set(game.key, game);
     });
     this.showChoice();
@@ -134,24 +132,20 @@ const games = {
   },
 
   row(game, at) {
-    const players = words("players", "");  // whose names may be written from right to left
+    const players = words("players");  // whose names may be written from right to left
     players.append(...playersOf(game).flatMap((name, index) => [index ? words("dash", " – ") : "", make("bdi", {}, name)]));
-    const button = moveButton("", event => {
+    const button = makeButton("", event => {
       if (event.ctrlKey || event.metaKey || event.shiftKey) this.mark(game, at, event.shiftKey);
       else this.choose(game);
-    }, { className: "game-row small" });
-    button.dataset.key = game.key;
-    button.dataset.at = at;
+    }, { className: "game-row small", ariaPressed: this.chosen.has(game.key), ondblclick: () => gameDeeds.open(game.key) });
+    Object.assign(button.dataset, { key: game.key, at });
     button.style.setProperty("--at", at);
-    button.setAttribute("aria-pressed", String(this.chosen.has(game.key)));
     const accuracies = [game.accuracy_white, game.accuracy_black].filter(value => value !== null);
     button.append(words("date", dayOf(game)), players,
       words("outcome", game.result), words("accuracy", accuracies.map(value => `${Math.round(value)}%`).join(" – ")),
       words("named", game.opening), words("ending", [game.ending && t(game.ending), movesOf(game), game.copies > 1 && copiesOf(game)].filter(Boolean).join(", ")));
     const winner = { "1-0": "white", "0-1": "black" }[game.result];
     if (game.mine) button.classList.add(!winner ? "even" : winner === game.mine ? "won" : "lost");
-    button.addEventListener("dblclick", () => gameDeeds.open(game.key));
-    button.addEventListener("keydown", event => { if (event.key === "Enter" && button.matches("[aria-pressed=true]")) { event.preventDefault(); gameDeeds.open(game.key); } });
     return button;
   },
 
@@ -165,13 +159,11 @@ const games = {
   showChoice() {
     const count = this.chosen.size, [game] = count === 1 ? this.chosen.values() : [];
     if (this.doomed.join() !== [...this.chosen.keys()].join()) $("games-sure").hidden = true;
-    for (const row of $("games-rows").children) {
-      row.setAttribute("aria-pressed", String(this.chosen.has(row.dataset.key)));
-    }
-    for (const button of $("games-actions").querySelectorAll("button")) {
+    for (const row of $("games-rows").children) row.ariaPressed = this.chosen.has(row.dataset.key);
+    for (const button of elements("#games-actions button")) {
       button.disabled = ["open", "continue"].includes(button.dataset.game) ? !game : !count;
     }
-    const copies = $("games-actions").querySelector("[data-game=copies]");
+    const copies = element("#games-actions [data-game=copies]");
     copies.hidden = !game || game.copies === 1;
     if (game) copies.textContent = this.unfolded === game.equality ? t("As one") : copiesOf(game);
     const facts = game ? [playersOf(game).join(" – "), dayOf(game), game.opening, game.file]
@@ -202,20 +194,22 @@ const games = {
   // Asks which of the likely names are one's own; own ones can be dropped. The question stays until it is answered.
   askNames({ own, likely }) {
     const answer = (name, mine) => { $("games-names").hidden = true; send("games_name", { name, mine }); };
-    const button = (name, mine) => moveButton(name, () => answer(name, !mine), { ariaPressed: String(mine) });
-    const other = make("input", { maxLength: 100, placeholder: t("another name"), ariaLabel: t("another name") });
-    other.value = $("games-names").querySelector("input")?.value ?? "";  // what is being typed
-    other.addEventListener("change", () => { if (other.value.trim()) answer(other.value, true); });
-    other.addEventListener("keydown", event => { if (event.key === "Enter") other.blur(); });  // which is the change
+    const button = (name, mine) => makeButton(name, () => answer(name, !mine), { ariaPressed: mine });
+    const other = make("input", {
+      maxLength: 100, placeholder: t("another name"), ariaLabel: t("another name"),
+      value: element("#games-names input")?.value ?? "",  // what is being typed
+      onchange() { if (this.value.trim()) answer(this.value, true); },
+      onkeydown({ key }) { if (key === "Enter") this.blur(); },  // which is the change
+    });
     $("games-names").replaceChildren(words("", t("Which name is yours?")), ...likely.map(name => button(name, false)),
-      ...own.map(name => button(name, true)), other, moveButton(t("None of these"), () => answer("", false)));
+      ...own.map(name => button(name, true)), other, makeButton(t("None of these"), () => answer("", false)));
     $("games-names").hidden = false;
   },
 
   work({ running, share, left, problem }) {
     $("games-work").hidden = !left;
-    $("games-work").querySelector("progress").value = share;
-    $("games-work").querySelector("span").textContent = several("{count} game to review", "{count} games to review", left);
+    element("#games-work progress").value = share;
+    element("#games-work span").textContent = several("{count} game to review", "{count} games to review", left);
     if (problem) this.problem = problem;
     if (this.reviewing && running !== this.reviewing && $("games").open) send("games_refresh");
     this.reviewing = running;
@@ -243,9 +237,10 @@ const games = {
   },
 
   key(event) {
-    const way = { ArrowUp: -1, ArrowDown: 1 }[event.key];
-    if (way) this.step(Number(document.activeElement.dataset.at ?? (way > 0 ? -1 : 0)) + way, event.shiftKey);
+    const way = { ArrowUp: -1, ArrowDown: 1 }[event.key], { key, at = way > 0 ? -1 : 0 } = document.activeElement.dataset;
+    if (way) this.step(Number(at) + way, event.shiftKey);
     else if (event.key === "Delete" && this.chosen.size) gameDeeds.delete();
+    else if (event.key === "Enter" && this.chosen.has(key)) gameDeeds.open(key);
     else return;
     event.preventDefault();
   },
@@ -253,12 +248,12 @@ const games = {
 
 // What was played in the position that is looked at, in one's own games and in all that were imported.
 const explorer = {
-  asked: "", list: new MoveList($("explorer-list"), () => {}),
+  asked: "", list: new MoveList($("explorer-list")),
 
-  // The side and the file that are chosen.
+  // The side and the file that are chosen: `white`, `black`, `file:NAME`, or nothing.
   get of() {
-    const [kind, name] = $("explorer-side").value.split(/:(.*)/s);
-    return { side: kind === "file" ? "" : kind, file: kind === "file" ? name : "" };
+    const [, file = ""] = $("explorer-side").value.split(/^file:/);
+    return { side: file ? "" : $("explorer-side").value, file };
   },
 
   ask(again = false) {
@@ -272,10 +267,10 @@ const explorer = {
 
   // Offers files, too, of which one may be a collection of masters' games.
   offer(files) {
-    const list = $("explorer-side"), known = [...list.options].filter(option => option.value.startsWith("file:"));
-    if (known.map(option => option.text).join("/") === files.join("/")) return;
+    const list = $("explorer-side"), options = elements("#explorer-side [value^='file:']");
+    if (isSame(options.map(({ text }) => text), files)) return;
     const { value } = list;
-    known.forEach(option => option.remove());
+    options.forEach(option => option.remove());
     list.append(...files.map(file => new Option(file, `file:${file}`)));
     list.value = value;
     if (!list.value) list.value = "";
@@ -288,15 +283,15 @@ const explorer = {
     this.list.fill(moves.length ? moves.map(({ uci, san, counts }) => {
       const total = counts.reduce((sum, count) => sum + count, 0);
       const { side, file } = this.of, number = fen.split(" ")[1] === "w" ? `${fen.split(" ")[5]}. ` : before ? "" : `${fen.split(" ")[5]}... `;
-      const list = moveButton(counted(total), () => games.openLine(`${line} ${uci}`.trim(), `${before} ${number}${san}`.trim(), side, file), {
+      const list = makeButton(counted(total), () => games.openLine(`${line} ${uci}`.trim(), `${before} ${number}${san}`.trim(), side, file), {
         className: "count", ariaLabel: several("{count} game with {move}", "{count} games with {move}", total, { move: san }) });
-      const bar = chances(make("div"), counts.slice(0, 3).map(count => 1000 * count / Math.max(1, total - counts[3])));
-      return make("li", {}, moveButton(san, () => send("explore", { moves: [uci] })), list, bar);
+      const bar = chances(make("div", { className: "wdl", role: "img" }), counts.slice(0, 3).map(count => 1000 * count / Math.max(1, total - counts[3])));
+      return make("li", {}, makeButton(san, () => send("explore", { moves: [uci] })), list, bar);
     }) : [words("muted", t("No game goes on from here within its first 30 moves."))]);
   },
 };
-$("explorer-on").addEventListener("change", () => { if ($("explorer-on").checked) send("games_refresh"); explorer.ask(); });
-$("explorer-side").addEventListener("change", () => explorer.ask());
+on("explorer-on", "change", () => { if ($("explorer-on").checked) send("games_refresh"); explorer.ask(); });
+on("explorer-side", "change", () => explorer.ask());
 
 function deleteQuestion([game, ...others]) {
   const folder = "earlier", name = playersOf(game).join(" – ");
@@ -312,9 +307,9 @@ const gameDeeds = {
   review: () => { for (const key of games.chosen.keys()) send("games_review", { key }); },
   delete: () => {
     games.doomed = [...games.chosen.keys()];
-    $("games-sure").querySelector("span").textContent = deleteQuestion([...games.chosen.values()]);
+    element("#games-sure span").textContent = deleteQuestion([...games.chosen.values()]);
     $("games-sure").hidden = false;
-    $("games-sure").querySelector("button").focus();
+    element("#games-sure button").focus();
   },
   copies: key => {
     const { equality } = games.chosen.get(key);
@@ -332,22 +327,19 @@ const gamesDeeds = {
   all: () => send("games_review", { key: "" }),
   progress: () => openDialog("progress"),
 };
-$("games").addEventListener("click", event => {
-  const button = event.target.closest("button");
-  if (button?.dataset.game) gameDeeds[button.dataset.game]([...games.chosen.keys()][0]);
-  if (button?.dataset.sort) games.sort(button.dataset.sort);
-  if (button?.dataset.games) gamesDeeds[button.dataset.games]();
-});
-$("games").addEventListener("keydown", event => { if (event.key === "Enter" && event.target.matches("input")) event.preventDefault(); });
-$("games-list").addEventListener("keydown", event => games.key(event));
-$("games-list").addEventListener("scroll", () => games.draw(), { passive: true });
+deeds.game = name => gameDeeds[name]([...games.chosen.keys()][0]);
+deeds.games = name => gamesDeeds[name]();
+deeds.sort = column => games.sort(column);
+on("games", "keydown", event => { if (event.key === "Enter" && event.target.matches("input")) event.preventDefault(); });
+on("games-list", "keydown", event => games.key(event));
+on("games-list", "scroll", () => games.draw(), { passive: true });
 new ResizeObserver(() => { if ($("games").open) games.draw(); }).observe($("games-list"));
-for (const name of FILTERS) $(`games-${name}`).addEventListener("input", () => {
+for (const name of FILTERS) on(`games-${name}`, "input", () => {
   games.choose(null);
   $("games-list").scrollTop = 0;
   games.search();
 });
-$("games-file").addEventListener("change", event => { games.take(event.target.files[0]); event.target.value = ""; });
+on("games-file", "change", event => { games.take(event.target.files[0]); event.target.value = ""; });
 
 // ---- what is dropped on the page: files are imported, or filled in where a game is being loaded; a FEN is set up ----
 
@@ -363,7 +355,7 @@ function showDrop(isOver) {
 // On the page and in the dialog before it.
 function sayEverywhere(text, kind = "note") {
   say(text, kind);
-  const place = document.querySelector("dialog[open] [role=status], dialog[open] [role=alert]");
+  const place = element("dialog[open] [role=status], dialog[open] [role=alert]");
   if (place) place.textContent = text;
 }
 
@@ -373,11 +365,11 @@ function drop({ files }, text) {
   if ($("load").open) { fillIn(files[0]); return; }
   const bad = [...files].find(file => !isKnown(file));
   if (bad) {
-    const name = { file: bad.name };
-    sayEverywhere(t("{file} cannot be imported: expected games (.pgn) or puzzles (.csv), packed or not.", name), "error");
+    const names = { file: bad.name };
+    sayEverywhere(t("{file} cannot be imported: expected games (.pgn) or puzzles (.csv), packed or not.", names), "error");
     return;
   }
-  document.querySelectorAll("dialog[open]:not(#games)").forEach(dialog => dialog.close("cancel"));
+  elements("dialog[open]:not(#games)").forEach(dialog => dialog.close("cancel"));
   if (!$("games").open) openDialog("games");
   for (const file of files) games.take(file);
 }

@@ -3,18 +3,22 @@ const DRAG_FROM = 4;  // pixels; a shorter way is a click
 // Of arrows and circles: with no key held, with Shift or Ctrl, with Alt or Meta, and with both, as on Lichess.
 const COLOURS = ["green", "red", "blue", "yellow"];
 
+// The moves, in UCI notation, of [from, to, uci] lists that go from one square to another: some where a pawn promotes.
+const movesBetween = (legal, source, target) => legal.filter(([from, to]) => from === source && to === target).map(([, , uci]) => uci);
+
 class LiveBoard {
   // `onMove(uci)` is told the choice, and returns false where nobody heard it. `onPremove([from, to])` is told a move
   // made while the opponent thinks, or null where it is taken back. `onDraw([from, to, colour])` keeps what is drawn and
   // gives it back in `show`; it is told null where all of it goes. Without it, drawings go with the position.
   constructor(host, onMove, onPremove, announce, onDraw = null) {
     this.host = host;
+    this.choice = host.querySelector(".promotion");
     this.view = new BoardView(host.querySelector("svg"));
     this.onMove = onMove;
     this.onPremove = onPremove;
     this.announce = announce;
     this.onDraw = onDraw ?? (shape => this.drawHere(shape));
-    this.base = { placement: "8/8/8/8/8/8/8/8", marked: [] };
+    this.base = { placement: "8/8/8/8/8/8/8/8" };
     this.legal = [];
     this.premoves = null;  // "white" or "black" while that side may make a move in advance
     this.selected = this.cursor = this.drag = this.drawing = null;
@@ -62,23 +66,24 @@ class LiveBoard {
   }
 
   flip(flipped) {
+    if (this.view.flipped === flipped) return;
     this.view.flip(flipped);
-    if (!this.host.querySelector(".promotion").hidden) this.askPromotion(...this.promoting);
+    if (!this.choice.hidden) this.askPromotion(...this.promoting);
     this.draw();
   }
 
   canTake(square) {
     if (this.legal.some(([source]) => source === square)) return true;
     const letter = piecesOf(this.base.placement).get(square);
-    return Boolean(this.premoves && letter && (letter === letter.toUpperCase()) === (this.premoves === "white"));
+    return Boolean(this.premoves && letter && isWhite(letter) === (this.premoves === "white"));
   }
 
   get hasPremove() { return (this.base.arrows ?? []).some(([, , kind]) => kind === "premove"); }
 
   // Takes back a premove and the choice of a piece; where there is neither, what was drawn.
   escape() {
-    const isChosen = [this.selected, this.cursor, this.drag].some(one => one !== null);
-    if (isChosen || this.hasPremove || !this.host.querySelector(".promotion").hidden) this.cancel();
+    const isChosen = (this.selected ?? this.cursor ?? this.drag) !== null;
+    if (isChosen || this.hasPremove || !this.choice.hidden) this.cancel();
     else if (this.drawn.length) this.onDraw(null);
   }
 
@@ -109,8 +114,7 @@ class LiveBoard {
     this.wasSelected = this.selected === square;
     this.selected = square;
     this.draw();
-    const piece = this.view.svg.querySelector(`[data-square="${square}"]`);
-    this.drag = { square, piece, x: event.clientX, y: event.clientY, far: false, pointer: event.pointerId };
+    this.drag = { square, x: event.clientX, y: event.clientY, far: false, pointer: event.pointerId };
     this.host.setPointerCapture(event.pointerId);
   }
 
@@ -122,9 +126,10 @@ class LiveBoard {
     if (!drag || this.isOther(event)) return;
     if (!drag.far && Math.hypot(event.clientX - drag.x, event.clientY - drag.y) < DRAG_FROM) return;
     drag.far = true;
-    drag.piece = this.view.svg.querySelector(`.pieces [data-square="${drag.square}"]`) ?? drag.piece;
-    this.view.hold(drag.piece, event);
-    if (drag.piece.nextSibling) drag.piece.parentNode.append(drag.piece);  // above the others
+    const piece = this.view.svg.querySelector(`[data-square="${drag.square}"]`);
+    if (!piece) return;  // it was taken meanwhile
+    this.view.hold(piece, event);
+    if (piece.nextSibling) piece.parentNode.append(piece);  // above the others
   }
 
   // Ends an arrow or a circle. A circle where a premove waits takes that back.
@@ -139,7 +144,7 @@ class LiveBoard {
   // Draws a shape until the position changes; the same one again takes it away, and null all of them.
   drawHere(shape) {
     const others = shape ? this.drawn.filter(([from, to]) => from !== shape[0] || to !== shape[1]) : [];
-    const isNew = shape && !this.drawn.some(one => String(one) === String(shape));
+    const isNew = shape && !this.drawn.some(drawn => String(drawn) === String(shape));
     this.drawn = isNew ? [...others, shape] : others;
     this.draw();
   }
@@ -175,16 +180,16 @@ class LiveBoard {
   // Moves the selected piece if it can go there; returns whether it did.
   moveTo(target) {
     const source = this.selected;
-    const found = this.legal.filter(([from, to]) => from === source && to === target).map(([, , uci]) => uci);
-    if (!found.length) {
+    const moves = movesBetween(this.legal, source, target);
+    if (!moves.length) {
       if (!this.premoves || !this.canTake(source) || this.legal.length) return false;
       this.unselect();
       this.onPremove([source, target]);
       return true;
     }
     this.selected = null;
-    if (found.length === 1) this.play(source, target, found[0]);
-    else this.askPromotion(source, target, found);
+    if (moves.length === 1) this.play(source, target, moves[0]);
+    else this.askPromotion(source, target, moves);
     return true;
   }
 
@@ -192,31 +197,31 @@ class LiveBoard {
   play(source, target, uci) {
     const pieces = piecesOf(this.base.placement);
     const letter = pieces.get(source);
-    const own = piece => piece && (piece === piece.toUpperCase()) === (letter === letter.toUpperCase());
     const { legal } = this;
     this.legal = [];
-    if (own(pieces.get(target))) this.draw();  // castling by taking the rook: wait for the server
+    const taken = pieces.get(target);
+    // Castling by taking the rook waits for the server.
+    if (taken && isWhite(taken) === isWhite(letter)) this.draw();
     else this.view.put(source, target);
     if (this.onMove(uci) !== false) return;
     this.legal = legal;
     this.draw();
   }
 
-  askPromotion(source, target, found) {
-    this.promoting = [source, target, found];
-    const box = this.host.querySelector(".promotion");
+  askPromotion(source, target, moves) {
+    this.promoting = [source, target, moves];
+    const box = this.choice;
     if (box.hidden) this.before = document.activeElement;
     const white = target >= 56;
-    const column = this.view.flipped ? 7 - target % 8 : target % 8;
-    box.style.left = `${column * 12.5}%`;
+    box.style.left = `${this.view.turned(target) % 8 * 12.5}%`;
     const atTop = white !== this.view.flipped;
     box.style.top = atTop ? "0" : "auto";
     box.style.bottom = atTop ? "auto" : "0";
     const order = atTop ? "qnrb" : "brnq";
-    box.replaceChildren(...[...order].filter(letter => found.some(uci => uci.endsWith(letter))).map(letter => {
-      const button = moveButton(pictureOf(white ? letter.toUpperCase() : letter), () => {
+    box.replaceChildren(...[...order].filter(letter => moves.some(uci => uci.endsWith(letter))).map(letter => {
+      const button = makeButton(pictureOf(white ? letter.toUpperCase() : letter), () => {
         this.closePromotion();
-        this.play(source, target, found.find(uci => uci.endsWith(letter)));
+        this.play(source, target, moves.find(uci => uci.endsWith(letter)));
       }, { ariaLabel: t(NAMES[letter]) });
       button.dataset.piece = letter;
       return button;
@@ -228,9 +233,8 @@ class LiveBoard {
 
   // The keys go back to what had them.
   closePromotion() {
-    const box = this.host.querySelector(".promotion");
-    if (box.contains(document.activeElement)) this.before.focus();
-    box.hidden = true;
+    if (this.choice.contains(document.activeElement)) this.before.focus();
+    this.choice.hidden = true;
   }
 
   key(event) {

@@ -3,7 +3,7 @@ const RELEASE_MS = 300;  // on a touch screen the click may follow the finger's 
 
 class MoveList {
   // `onRelease` is called when the list can be filled again after it was held.
-  constructor(host, onRelease) {
+  constructor(host, onRelease = () => {}) {
     this.host = host;
     this.onRelease = onRelease;
     this.held = false;
@@ -18,15 +18,14 @@ class MoveList {
     });
   }
 
-  // Replaces what the list shows and returns whether it did; the focus keeps its place. While a move is pressed
-  // nothing changes: a click needs the same element at both ends, and is meant for what was there at its beginning.
-  fill(elements) {
-    if (this.held) return false;
+  // Replaces what the list shows; the focus keeps its place. While a move is pressed nothing changes: a click needs the
+  // same element at both ends, and is meant for what was there at its beginning.
+  fill(items) {
+    if (this.held) return;
     const buttons = () => [...this.host.querySelectorAll("button")];
     const place = buttons().indexOf(document.activeElement);
-    this.host.replaceChildren(...elements);
+    this.host.replaceChildren(...items);
     buttons()[place]?.focus({ preventScroll: true });
-    return true;
   }
 
   release() {

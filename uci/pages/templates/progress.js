@@ -49,9 +49,9 @@ const progress = {
   row(row) {
     const line = make("tr"), percent = share => share === null || share === undefined ? "–" : `${Math.round(share)}%`;
     const name = row.by === "side" ? t(row.name === "white" ? "White" : "Black") : MOTIFS[row.name] ?? row.name;
-    const mistakes = moveButton(counted(row.mistakes), () => send("games_mistakes", { by: row.by, name: row.name }),
+    const mistakes = makeButton(counted(row.mistakes), () => send("games_mistakes", { by: row.by, name: row.name }),
       { ariaLabel: `${name}: ${several("{count} mistake", "{count} mistakes", row.mistakes)}` });
-    const list = moveButton(counted(row.games), () => { $("progress").close(); games.showOf(row); },
+    const list = makeButton(counted(row.games), () => { $("progress").close(); games.showOf(row); },
       { ariaLabel: `${name}: ${several("{count} game", "{count} games", row.games)}` });
     const isMotif = row.by === "motif";
     const cells = [name, isMotif ? counted(row.games) : list, isMotif ? "–" : percent(100 * row.points), percent(row.accuracy), mistakes, counted(row.missed)];
@@ -63,14 +63,14 @@ const progress = {
   showMistakes({ positions, total }) {
     const list = make("ol", { className: "positions small" }, ...positions.map(({ key, ply, kind, ...game }) => {
       const move = t("move {number}", { number: Math.ceil(ply / 2) });
-      return make("li", {}, moveButton(gameWords(game, move, MOTIFS[kind]), () => {
+      return make("li", {}, makeButton(gameWords(game, move, MOTIFS[kind]), () => {
         afterOpening = () => send("learn", { here: true });
         send("games_open", { key, ply });
-        openDialogs().forEach(dialog => dialog.close());
+        elements("dialog[open]").forEach(dialog => dialog.close());
       }));
     }));
     const title = make("h3", {}, several("{count} mistake", "{count} mistakes", total));
-    $("progress-body").replaceChildren(title, moveButton(t("Back to the progress"), () => send("games_progress")), list);
+    $("progress-body").replaceChildren(title, makeButton(t("Back to the progress"), () => send("games_progress")), list);
   },
 };
 

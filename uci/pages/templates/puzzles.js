@@ -29,19 +29,18 @@ function showPuzzle(message) {
   $("puzzle-says").textContent = says;
   $("puzzle-says").className = message.mark ? `${message.mark}-move` : "";
   $("puzzle-standing").textContent = standing;
-  $("puzzle-origin").querySelector("bdi").textContent = named ? `${origin} ${t("Themes: {names}.", { names: named })}` : origin;
+  element("#puzzle-origin bdi").textContent = named ? `${origin} ${t("Themes: {names}.", { names: named })}` : origin;
   $("puzzle-game").hidden = !game || isAddress;
   $("puzzle-link").hidden = !isAddress;
   if (isAddress) $("puzzle-link").href = $("puzzle-link").textContent = game;
   $("puzzle-again").hidden = true;
-  $("puzzles").querySelector("[data-puzzle=answer]").disabled = over;
+  element("#puzzles [data-puzzle=answer]").disabled = over;
   $("puzzle-analyse").disabled = !over || !fen;
-  $("puzzle-analyse").value = begin;
   if (failed) send("puzzles_refute");
-  if (fen && puzzleBoard.view.flipped !== flipped) puzzleBoard.flip(flipped);
-  if (isNew && before) puzzleBoard.show({ placement: before, marked: [] }, []);  // from which the opponent's move slides
+  if (fen) puzzleBoard.flip(flipped);
+  if (isNew && before) puzzleBoard.show({ placement: before }, []);  // from which the opponent's move slides
   puzzleBoard.show({ placement: fen ? fen.split(" ")[0] : "8/8/8/8/8/8/8/8", marked }, legal);
-  if (fen && over) $("puzzles").querySelector("[data-puzzle=next]").focus({ preventScroll: true });
+  if (fen && over) element("#puzzles [data-puzzle=next]").focus({ preventScroll: true });
 }
 
 // Tells how many puzzles each theme has among those that are wanted.
@@ -70,20 +69,17 @@ function tryAgain() {
   if (document.activeElement === document.body) $("puzzle-board").focus({ preventScroll: true });
 }
 puzzleBoard.beforeTry(tryAgain);
-$("puzzle-again").addEventListener("click", () => { tryAgain(); $("puzzle-board").focus({ preventScroll: true }); });
+on("puzzle-again", "click", () => { tryAgain(); $("puzzle-board").focus({ preventScroll: true }); });
 
-$("puzzle-analyse").addEventListener("click", () => {
-  send("position", { fen: $("puzzle-analyse").value });
+on("puzzle-analyse", "click", () => {
+  send("position", { fen: puzzle.begin });
   $("puzzles").close();
 });
-$("puzzle-game").addEventListener("click", () => {
+on("puzzle-game", "click", () => {
   const [, turn, , , , number] = puzzle.begin.split(" ");
   send("games_open", { key: puzzle.game, ply: 2 * (Number(number) - 1) + (turn === "b" ? 1 : 0) });
   $("puzzles").close();
 });
-$("puzzle-choice").addEventListener("change", nextPuzzle);
+on("puzzle-choice", "change", nextPuzzle);
 
-$("puzzles").addEventListener("click", event => {
-  const name = event.target.closest("[data-puzzle]")?.dataset.puzzle;
-  if (name) (name === "next" ? nextPuzzle : () => send(`puzzles_${name}`))();
-});
+deeds.puzzle = name => name === "next" ? nextPuzzle() : send("puzzles_answer");

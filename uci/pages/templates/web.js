@@ -1,6 +1,11 @@
 // The page of the board: shows the states that the server sends, and sends what the person does.
 const $ = id => document.getElementById(id);
-const VALUES = { p: 1, n: 3, b: 3, r: 5, q: 9 };
+const element = selector => document.querySelector(selector);
+const elements = selector => [...document.querySelectorAll(selector)];
+const on = (id, kind, act) => $(id).addEventListener(kind, act);
+const isSame = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+const VALUES = [9, 5, 3, 3, 1];  // of the pieces in PIECES, in pawns
+const PIECES = { white: "QRBNP", black: "qrbnp" };
 const LEAST_REVIEWED = 5;  // plies of a game from which one learns anything, unless it is mate
 const START = "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1";
 
@@ -23,9 +28,9 @@ let wantedFen = new URLSearchParams(location.hash.slice(1)).get("play");  // to 
 history.replaceState(null, "", location.pathname);
 let afterOpening = null;  // what is to be done with the next game that is opened
 let arriving = true;   // whether the next state is the first one of a connection
-const choices = { board: "brown", pieces: "classic", coordinates: "on", sound: "on", letters: LETTERS, people: "off", rating: "1400" };  // what the page looks and sounds like
+const choices = { board: "brown", pieces: "classic", coordinates: "on", sound: "on", people: "off", rating: "1400" };  // what the page looks and sounds like
 // What the browser keeps of them, in cookies: its storage is another one on each port, and Aino takes any free port.
-for (const name in choices) if (name !== "letters") choices[name] = document.cookie.match(`aino-${name}=(\\w+)`)?.[1] ?? choices[name];
+for (const name in choices) choices[name] = document.cookie.match(`aino-${name}=(\\w+)`)?.[1] ?? choices[name];
 
 // Sends a request, and returns whether there is a connection.
 function send(request, fields = {}) {
@@ -44,7 +49,7 @@ function setLook(name, value) {
 
 // Replaces the shapes to which all boards refer: the classic ones, symbols of the system's font, or letters on discs.
 function drawPieces(kind) {
-  for (const piece of document.querySelectorAll(".shapes g[id]")) {
+  for (const piece of elements(".shapes g[id]")) {
     piece.classic ??= [...piece.childNodes];
     const [side, name] = piece.id.split("-"), number = Object.values(NAMES).indexOf(name);
     const symbol = "♟♞♝♜♛♚"[number] + "\ufe0e", letter = "PNBRQK"[number];
@@ -60,13 +65,12 @@ function say(text, kind = "note") {
   const said = text.replace(/^[a-z]+(?=[ :])/, word => word[0].toUpperCase() + word.slice(1));
   $("status").textContent = said;
   $("status").classList.toggle("error", kind === "error");
-  const dialog = openDialogs().at(-1), shown = kind === "error" && dialog?.querySelector("[role=status]:not(.hidden)");
+  const dialog = elements("dialog[open]").at(-1), shown = kind === "error" && dialog?.querySelector("[role=status]:not(.hidden)");
   if (dialog) (shown || dialog.querySelector(".hidden[role=status]")).textContent = said;
 }
-const openDialogs = () => [...document.querySelectorAll("dialog[open]")];
 
 const live = new LiveBoard($("board"), uci => { premoves = []; return send("move", { uci }); },
-  squares => { premoves = squares ? [...premoves, squares] : []; if (state) show(); }, text => say(text),
+  squares => { premoves = squares ? [...premoves, squares] : []; if (state) show(); }, say,
   shape => shape ? send("draw", { node: here(), source: shape[0], target: shape[1], colour: shape[2] }) : send("wipe", { node: here() }));
 const moveList = new MoveList($("moves"), () => { showMoves([]); show(); }), lineList = new MoveList($("line-list"), show);
 
@@ -76,10 +80,9 @@ const moveList = new MoveList($("moves"), () => { showMoves([]); show(); }), lin
 function grow({ isNew, nodes, last }) {
   if (isNew) tree.clear();
   for (const number in nodes) {
-    const before = tree.get(Number(number));
-    const isOther = before && String(before.next) !== String(nodes[number].next);
-    for (const id of isOther ? [...before.next, ...nodes[number].next] : []) for (const known of [rows, variations]) known.delete(id);
-    tree.set(Number(number), { ...nodes[number], id: Number(number), parent: before?.parent });
+    const id = Number(number), node = nodes[id], before = tree.get(id);
+    if (before && !isSame(before.next, node.next)) forgetShown([...before.next, ...node.next], rows, variations);
+    tree.set(id, { ...node, id, parent: before?.parent });
   }
   for (const number in nodes) for (const child of nodes[number].next) tree.get(child).parent = Number(number);
   return pathTo(last);
@@ -87,9 +90,9 @@ function grow({ isNew, nodes, last }) {
 
 // The nodes from the start to one of them.
 function pathTo(id) {
-  const found = [];
-  for (let node = tree.get(id); node; node = tree.get(node.parent)) found.push(node);
-  return found.reverse();
+  const path = [];
+  for (let node = tree.get(id); node; node = tree.get(node.parent)) path.push(node);
+  return path.reverse();
 }
 
 const here = () => state.analysing ? wanted ?? state.here : browsed ?? state.last;
@@ -128,8 +131,7 @@ function showBoard() {
     line.squares.length && arrows.unshift([...line.squares, index ? "other" : "better"]));
   if (hint && hint.fen === step.fen && !state.analysing) arrows.push([...hint.squares, "better"]);
   arrows.push(...premoves.map(squares => [...squares, "premove"]));
-  const flipped = bottomSide() === "black";
-  if (live.view.flipped !== flipped) live.flip(flipped);
+  live.flip(bottomSide() === "black");
   const mayPremove = state.thinking && browsed === null ? state.human : null;
   const pieces = piecesOf(step.fen.split(" ")[0]);  // of the player's hopes, where premoves wait
   for (const [from, to] of premoves) {
@@ -168,28 +170,29 @@ function sayLesson({ asks, says, looking, over }) {
 function showStrips(step) {
   $("about").textContent = $("about").title = state.about.join(" · ");
   const below = bottomSide(), above = below === "white" ? "black" : "white";
-  const counts = new Map();
-  for (const letter of piecesOf(step.fen.split(" ")[0]).values()) counts.set(letter, (counts.get(letter) ?? 0) + 1);
   for (const [place, side] of [["above", above], ["below", below]]) {
-    const strip = $(place);
-    const upper = letter => side === "white" ? letter.toUpperCase() : letter;
-    const lower = letter => side === "white" ? letter : letter.toUpperCase();
-    let ahead = 0, extra = [];
-    for (const letter of "qrbnp") {
-      const more = (counts.get(upper(letter)) ?? 0) - (counts.get(lower(letter)) ?? 0);
-      ahead += more * VALUES[letter];
-      for (let index = 0; index < more; index++) extra.push(lower(letter));
-    }
-    strip.dataset.side = side;
-    strip.querySelector(".who").textContent = t(state.names[side]);
-    strip.querySelector(".rating").textContent = state.ratings[side];
-    strip.querySelector(".material").replaceChildren(...extra.map(letter => pictureOf(letter, "4 4 37 37")), ahead > 0 ? ` +${ahead}` : "");
-    strip.classList.toggle("to-move", state.isGame && !state.end && state.turn === side);
-    const kept = state.clock ? null : clockAt(step, side);
-    strip.querySelector(".clock").hidden = Boolean(state.lesson) || !state.clock && kept === null;
-    if (kept !== null) strip.querySelector(".clock").textContent = clockText(kept);
+    $(place).dataset.side = side;
+    element(`#${place} .who`).textContent = t(state.names[side]);
+    element(`#${place} .rating`).textContent = state.ratings[side];
+    element(`#${place} .material`).replaceChildren(...materialOf(step, PIECES[side], PIECES[side === "white" ? "black" : "white"]));
+    $(place).classList.toggle("to-move", state.isGame && !state.end && state.turn === side);
+    const seconds = state.clock ? null : clockAt(step, side), clock = element(`#${place} .clock`);
+    clock.hidden = Boolean(state.lesson) || !state.clock && seconds === null;
+    if (seconds !== null) clock.textContent = clockText(seconds);
   }
   showClocks();
+}
+
+// Pictures of what a side has taken more of than the other, and by how many pawns it is ahead.
+function materialOf({ fen }, own, rival) {
+  const letters = [...fen.split(" ")[0]], count = wanted => letters.filter(letter => letter === wanted).length;
+  let ahead = 0, taken = "";
+  VALUES.forEach((value, kind) => {
+    const more = count(own[kind]) - count(rival[kind]);
+    ahead += more * value;
+    taken += rival[kind].repeat(Math.max(0, more));
+  });
+  return [...[...taken].map(letter => pictureOf(letter, "4 4 37 37")), ahead > 0 ? ` +${ahead}` : ""];
 }
 
 function clockText(seconds) {
@@ -209,7 +212,7 @@ function clockAt(step, side) {
 function showClocks() {
   if (!state?.clock) return;
   for (const place of ["above", "below"]) {
-    const side = $(place).dataset.side, clock = $(place).querySelector(".clock");
+    const side = $(place).dataset.side, clock = element(`#${place} .clock`);
     const runs = state.clock.running === side;
     const left = state.clock[side] - (runs ? (performance.now() - received) / 1000 : 0);
     clock.textContent = clockText(left);
@@ -230,17 +233,18 @@ const KINDS = { 1: "only-move", 2: "mistake", 3: "brilliant-move", 4: "blunder",
 const glyphsOf = ({ id, glyphs }) => marks[id] && !glyphs.some(glyph => glyph <= 6) ? [marks[id].nag, ...glyphs] : glyphs;
 const named = step => step.san + glyphsOf(step).map(glyph => GLYPHS[glyph] ?? `$${glyph}`).join("");
 
-const words = (kind, text) => make("span", { className: kind }, text);
+const words = (kind, text = "") => make("span", { className: kind }, text);
 
 // What is shown of the tree, kept because a large one takes a while: the button of each node; the elements of each move
 // of the main line; and each variation, by its first node.
 const buttons = new Map(), rows = new Map(), variations = new Map();
+const forgetShown = (ids, ...maps) => ids.forEach(id => maps.forEach(map => map.delete(id)));
 
 function stepButton(step) {
   const known = buttons.get(step.id);
   if (known?.step === step) return known;
   const className = glyphsOf(step).map(glyph => KINDS[glyph] ?? "").join(" ").trim();
-  const button = moveButton(named(step), () => look(step.id), { step, className });
+  const button = makeButton(named(step), () => look(step.id), { step, className });
   button.dataset.node = step.id;
   buttons.set(step.id, button);
   return button;
@@ -259,33 +263,32 @@ function patch(host, children) {
 
 function variation(first) {
   if (!variations.has(first)) {
-    const line = words("variation", "");
-    line.setAttribute("role", "group");
-    line.setAttribute("aria-label", t("Variation"));
-    variations.set(first, line);
+    variations.set(first, make("span", { className: "variation", role: "group", ariaLabel: t("Variation") }));
     fillVariation(first);
   }
   return variations.get(first);
 }
 
-// Each move, what is written about it, and what else could be played there.
+// What is written about a move, and what else could be played in its place.
+const besides = ({ note }, others) => [...note ? [words("note", note)] : [], ...others.map(variation)];
+
 function fillVariation(first) {
   const made = [];
   let isFresh = true;  // the next move needs its number
   for (let step = tree.get(first); step; step = tree.get(step.next[0])) {
     const others = step.id === first ? [] : tree.get(step.parent).next.slice(1);
     if (isFresh || !step.number.endsWith("...")) made.push(words("no", step.number));
-    made.push(stepButton(step), ...step.note ? [words("note", step.note)] : [], ...others.map(variation));
+    made.push(stepButton(step), ...besides(step, others));
     isFresh = Boolean(step.note || others.length);
   }
   patch(variations.get(first), made);
 }
 
 // Makes anew what is shown of some nodes: variations, and rows of the main line.
-function refreshMoves(numbers) {
+function refreshMoves(steps) {
   const main = new Set(state.steps.map(step => step.id)), stale = new Set();
-  for (let step of numbers.map(number => tree.get(Number(number)))) {
-    for (const id of [step.id, ...step.next]) rows.delete(id);
+  for (let step of steps) {
+    forgetShown([step.id, ...step.next], rows);
     if (main.has(step.id)) continue;
     while (step.parent !== undefined && !main.has(step.parent) && tree.get(step.parent).next[0] === step.id) step = tree.get(step.parent);
     stale.add(step.id);
@@ -296,11 +299,10 @@ function refreshMoves(numbers) {
 // The main line: a move of each side in a row, below it what is written about it and what else could be played.
 function mainMoves() {
   let isBroken = true;  // the next move needs its number
-  const below = (step, others) => [...step.note ? [words("note", step.note)] : [], ...others.map(variation)];
   const made = state.steps.slice(1).flatMap(step => {
     const known = rows.get(step.id);
     if (known?.isBroken === isBroken) { isBroken = known.breaks; return known.made; }
-    const isBlack = step.number.endsWith("..."), under = below(step, tree.get(step.parent).next.filter(id => id !== step.id));
+    const isBlack = step.number.endsWith("..."), under = besides(step, tree.get(step.parent).next.filter(id => id !== step.id));
     const row = [...!isBlack || isBroken ? [words("no", step.number.replace("...", "."))] : [],
       ...isBlack && isBroken ? [words("gap", "…")] : [], stepButton(step), ...!isBlack && under.length ? [words("gap", "…")] : [], ...under];
     rows.set(step.id, { isBroken, breaks: under.length > 0, made: row });
@@ -308,7 +310,7 @@ function mainMoves() {
     return row;
   });
   if (state.end) made.push(words("result", `${state.end.result} · ${t(state.end.reason)}`));
-  return [...below(state.steps[0], []), ...made, ...tree.get(state.last).next.map(variation)];
+  return [...besides(state.steps[0], []), ...made, ...tree.get(state.last).next.map(variation)];
 }
 
 let latestShown = null;
@@ -316,32 +318,29 @@ let waitingMoves = [];  // numbers of nodes to be shown once no move is pressed 
 
 // `numbers` of nodes that were added or changed; without any, another one is looked at.
 function showMoves(numbers) {
-  const box = $("moves");
   if (numbers) waitingMoves.push(...numbers);
   if (numbers && !moveList.held) {
-    const focused = box.contains(document.activeElement) ? document.activeElement.dataset.node : null;
-    refreshMoves(waitingMoves.filter(number => tree.has(Number(number))));
+    const focused = document.activeElement.dataset.node;
+    refreshMoves(waitingMoves.map(number => tree.get(Number(number))).filter(Boolean));
     waitingMoves = [];
-    if (!box.firstChild) box.append(make("div", { className: "main-moves" }));
-    patch(box.firstChild, mainMoves());
-    if (focused && document.activeElement === document.body) box.querySelector(`[data-node="${focused}"]`)?.focus({ preventScroll: true });
+    patch($("moves").firstChild, mainMoves());
+    if (focused && document.activeElement === document.body) buttons.get(Number(focused))?.focus({ preventScroll: true });
     latestShown = null;
   }
   if (latestShown === here()) return;
   latestShown = here();
-  box.querySelector("[aria-current]")?.removeAttribute("aria-current");
-  const button = buttons.get(here());
-  button?.setAttribute("aria-current", "true");
+  for (const button of elements("#moves [aria-current]")) button.ariaCurrent = null;
+  if (buttons.has(here())) buttons.get(here()).ariaCurrent = "true";
   showHere();
 }
 
 // Lets the list show the move that is looked at in its middle, again when it has another height, such as when lines appear
 // above it. Moves that one is to find do not show.
 function showHere() {
-  const box = $("moves"), button = buttons.get(here()), isHidden = state.lesson && !state.lesson.over;
+  const box = $("moves"), button = buttons.get(here()), isHidden = state.lesson?.over === false;
   let isComing = isHidden && !here();
-  for (const part of box.firstChild?.children ?? []) {
-    part.classList.toggle("coming", Boolean(isComing));
+  for (const part of box.firstChild.children) {
+    part.classList.toggle("coming", isComing);
     isComing ||= isHidden && part === button;
   }
   if (button?.isConnected) box.scrollTop = button.offsetTop - box.offsetTop - box.clientHeight / 2;
@@ -361,7 +360,7 @@ function showLines() {
   $("work").textContent = isOn ? workText(lines) : "";
   for (const place of ["bar-place", "wdl"]) $(place).style.visibility = best ? "visible" : "hidden";
   if (best) {
-    showBar($("bar-place").querySelector(".bar"), best.expected, best.score, live.view.flipped);
+    showBar(element("#bar-place .bar"), best.expected, best.score, live.view.flipped);
     chances($("wdl"), best.wdl);
   }
   if (lines) lineList.fill(lines.lines.map((line, rank) => lineItem(line, lines.fen, rank)));
@@ -376,58 +375,51 @@ function workText(lines) {
 
 const short = count => count >= 1e6 ? `${(count / 1e6).toFixed(1)}M` : count >= 1e3 ? `${Math.round(count / 1e3)}k` : String(count);
 
-// Fills an element with a bar of White's wins, draws and Black's wins, each in per mille, and returns it.
-function chances(host, wdl) {
-  const names = ["white", "draw", "black"];
-  host.className = "wdl";
-  host.setAttribute("role", "img");
-  host.replaceChildren(...wdl.map((share, index) => {
-    const part = words(names[index], share >= 90 ? `${Math.round(share / 10)}%` : "");
-    part.style.width = `${share / 10}%`;
+// Fills a bar with White's wins, draws and Black's wins, each in per mille, and returns it.
+function chances(bar, wdl) {
+  const percent = wdl.map(share => Math.round(share / 10));
+  bar.replaceChildren(...["white", "draw", "black"].map((name, index) => {
+    const part = words(name, wdl[index] >= 90 ? `${percent[index]}%` : "");
+    part.style.width = `${wdl[index] / 10}%`;
     return part;
   }).filter((_, index) => wdl[index] > 0));
-  const percent = wdl.map(share => Math.round(share / 10));
-  host.title = t("White wins {0}%, draw {1}%, Black wins {2}%", percent);
-  host.setAttribute("aria-label", host.title);
-  return host;
+  bar.title = bar.ariaLabel = t("White wins {0}%, draw {1}%, Black wins {2}%", percent);
+  return bar;
 }
 
 // A line of a position; until there are lines of another position it stays, and then its moves cannot be played.
 function lineItem(line, fen, rank) {
-  const item = make("li");
-  const shown = words("moves-of", "");
+  const item = make("li"), shown = words("moves-of");
   if (line.score) shown.append(words("score", line.score));
   line.moves.forEach((move, index) => {
-    const button = moveButton(move.san, () => {
-      if (fen === shownStep().fen) send("explore", { moves: line.moves.slice(0, index + 1).map(one => one.uci) });
+    const button = makeButton(move.san, () => {
+      if (fen === shownStep().fen) send("explore", { moves: line.moves.slice(0, index + 1).map(({ uci }) => uci) });
     });
-    const pair = words("move", "");  // a number stays with its move
+    const pair = words("move");  // a number stays with its move
     if (index === 0 || !move.number.endsWith("...")) pair.append(words("no", move.number));
     pair.append(button);
     shown.append(pair, " ");
   });
   shown.title = line.moves.map(({ number, san }, index) => index && number.endsWith("...") ? san : `${number} ${san}`).join(" ");
   item.append(shown, wholeButton(item, rank));
-  item.classList.toggle("whole", wholeLines.has(rank));
   return item;
 }
 
 // Which lines are shown in all their rows, by their place among the others.
 const wholeLines = new Set();
 function wholeButton(item, rank) {
-  const button = make("button", { type: "button", textContent: "⌄", title: t("Show the whole line"), ariaLabel: t("Show the whole line") });
-  button.ariaExpanded = String(wholeLines.has(rank));
-  button.addEventListener("click", () => {
+  const show = () => { button.ariaExpanded = item.classList.toggle("whole", wholeLines.has(rank)); };
+  const title = t("Show the whole line"), button = makeButton("⌄", () => {
     if (!wholeLines.delete(rank)) wholeLines.add(rank);
-    item.classList.toggle("whole", wholeLines.has(rank));
-    button.ariaExpanded = String(wholeLines.has(rank));
-  });
+    show();
+  }, { title, ariaLabel: title });
+  show();
   return button;
 }
 
 // What players of a rating would play, beside the engine's lines. The switch and the rating are remembered.
 const people = {
-  asked: "", list: new MoveList($("people-list"), () => {}),
+  asked: "", list: new MoveList($("people-list")),
 
   ask() {
     const isOn = choices.people === "on" && state.analysing && !state.lesson;
@@ -440,7 +432,7 @@ const people = {
   show({ fen, rating, moves }) {
     if (`${fen} ${rating}` !== this.asked) return;
     this.list.fill(moves.map(({ uci, san, share }) => {
-      const button = moveButton(san, () => { if (fen === shownStep().fen) send("explore", { moves: [uci] }); });
+      const button = makeButton(san, () => { if (fen === shownStep().fen) send("explore", { moves: [uci] }); });
       const row = make("li", {}, button, words("percent", `${Math.round(100 * share)}%`));
       row.style.setProperty("--share", share);
       return row;
@@ -449,7 +441,7 @@ const people = {
 };
 $("people-on").checked = choices.people === "on";
 $("people-rating").value = choices.rating;
-for (const id of ["people-on", "people-rating"]) $(id).addEventListener("change", () => {
+for (const id of ["people-on", "people-rating"]) on(id, "change", () => {
   setLook("people", $("people-on").checked ? "on" : "off");
   setLook("rating", $("people-rating").value);
   people.ask();
@@ -459,13 +451,12 @@ function showControls() {
   const playing = state.isGame && !state.end && !state.analysing;
   const path = pathTo(here());
   $("actions").hidden = !playing || !state.human;
-  for (const button of $("actions").querySelectorAll("[data-do=hint], [data-do=offer_draw]")) button.disabled = state.thinking;
-  $("actions").querySelector("[data-do=take_back]").disabled = state.steps.length === 1;
+  for (const button of elements("#actions :is([data-do=hint], [data-do=offer_draw])")) button.disabled = state.thinking;
+  element("#actions [data-do=take_back]").disabled = state.steps.length === 1;
   showOver();
   $("level-row").hidden = !playing;
   setChoice($("level"), state.level);
-  $("analysis").hidden = !state.analysing;
-  $("edit").hidden = !state.analysing;
+  $("analysis").hidden = $("edit").hidden = !state.analysing;
   showNames();
   $("drop").hidden = !state.isGame;
   const { lesson } = state, isLearning = lesson?.over === false;
@@ -480,9 +471,8 @@ function showControls() {
   $("analyse-button").disabled = state.analysing && !state.isGame;
   $("typed").hidden = state.isGame && !state.analysing && Boolean(state.end || !state.human);
   $("opening").textContent = path.findLast(step => step.opening)?.opening ?? "";
-  const isFirst = path.length === 1, isLast = nextOf(here()) === here();
-  for (const [name, isOff] of Object.entries({ first: isFirst, back: isFirst, on: isLast, last: isLast }))
-    $("steps").querySelector(`[data-go=${name}]`).disabled = isOff;
+  for (const button of elements("#steps :is([data-go=first], [data-go=back])")) button.disabled = path.length === 1;
+  for (const button of elements("#steps :is([data-go=on], [data-go=last])")) button.disabled = nextOf(here()) === here();
 }
 
 // What is told of a game that is over, above its moves.
@@ -490,9 +480,9 @@ function showOver() {
   const { end } = state;
   $("over").hidden = !state.isGame || state.analysing || !end;
   if ($("over").hidden) return;
-  $("over").querySelector(".result").textContent = `${end.result} · ${t(end.reason)}`;
+  element("#over .result").textContent = `${end.result} · ${t(end.reason)}`;
   const rows = summaries ? ["white", "black"].map(side => make("tr", {}, make("td", {}, t(state.names[side])), make("td", {}, summaries[side]))) : [];
-  $("over").querySelector("tbody").replaceChildren(...rows);
+  element("#over tbody").replaceChildren(...rows);
   $("turning").textContent = turning;
   $("review-button").hidden = Boolean(summaries) || !mayReview();
 }
@@ -503,12 +493,11 @@ function mayReview() {
   return isLong && !(state.isGame && !state.end);
 }
 
-
-function showReview({ running, ready, done, total, marks: told, curve: points, sides, turning: point }) {
+function showReview({ running, ready, done, total, marks: newMarks, curve: points, sides, turning: point }) {
   if (sides !== undefined) { summaries = sides; turning = point; }
-  if (told && JSON.stringify(told) !== JSON.stringify(marks)) {
-    for (const id of [...Object.keys(marks), ...Object.keys(told)].map(Number)) for (const kept of [buttons, rows]) kept.delete(id);
-    marks = told;
+  if (newMarks && !isSame(newMarks, marks)) {
+    forgetShown(Object.keys({ ...marks, ...newMarks }).map(Number), buttons, rows);
+    marks = newMarks;
     showMoves([]);
     show();
     if (state.analysing && !state.lesson && marks[here()]) sayPlace();  // after a reload, too
@@ -529,8 +518,8 @@ function showReview({ running, ready, done, total, marks: told, curve: points, s
 
 // Sets a choice that may lack the value yet.
 function setChoice(select, value) {
-  if (![...select.options].some(option => option.value === value)) select.append(new Option(value, value));
   select.value = value;
+  if (select.value !== value) select.append(new Option(value, value, true, true));
 }
 
 // ---- what happens ----
@@ -547,7 +536,7 @@ function stateText() {
 function placeText() {
   const step = shownStep();
   if (!step.san) return t("Start position");
-  const isMain = state.steps.some(one => one.id === step.id), move = `${step.number} ${named(step)}`;
+  const isMain = state.steps.includes(step), move = `${step.number} ${named(step)}`;
   return isMain ? move : t("Variation: {move}", { move });
 }
 
@@ -568,23 +557,23 @@ const answers = {
     state = message;
     state.steps = grow(message);
     if (wanted === message.here || !state.analysing || !tree.has(wanted)) wanted = null;
-    const isNew = arriving;
+    const isNew = arriving, isOtherStart = before?.steps[0].fen !== state.steps[0].fen;
     waitingDialog = null;
     arriving = false;
     received = performance.now();
     $("curtain").hidden = true;
     showBehind(true);
-    if (!before || before.steps.length !== state.steps.length || before.steps[0].fen !== state.steps[0].fen) browsed = null;
+    if (isOtherStart || before.steps.length !== state.steps.length) browsed = null;
     if (before && before.mine !== state.mine) turned = false;
     const latest = state.steps.at(-1);
     const moved = before && state.steps.at(-2)?.fen === before.steps.at(-1).fen;
     if (moved) playSound(latest.san);
-    if (isNew || before.steps[0].fen !== state.steps[0].fen) { hint = null; known.clear(); }
+    if (isNew || isOtherStart) { hint = null; known.clear(); }
     $("lines-on").checked = state.shows.on;
     setChoice($("line-count"), String(state.shows.count));
     showReview(state.review);
     if (isNew) { sendWritten(); explorer.asked = people.asked = ""; if ($("games").open) games.open(); }  // what was asked may be lost
-    const isOther = JSON.stringify(before?.lesson) !== JSON.stringify(state.lesson);
+    const isOther = !isSame(before?.lesson, state.lesson);
     if (state.lesson) {
       if (isOther) sayLesson(state.lesson);
     } else if (isNew || message.isNew || moved && !state.analysing || stateKey(before) !== stateKey(state)) {
@@ -592,9 +581,9 @@ const answers = {
       say(last + stateText());
     } else if (here() !== wasHere || isOther) sayPlace();
     if (isOther) latestShown = null;
-    if (message.isNew) { rows.clear(); variations.clear(); marks = {}; summaries = null; turning = ""; curve.fill([], marks); chapters.hide(); }
+    if (message.isNew) { rows.clear(); variations.clear(); marks = {}; summaries = null; turning = ""; curve.fill([], marks); $("chapters").hidden = true; }
     const numbers = Object.keys(message.nodes);
-    if (numbers.length || JSON.stringify(before?.end) !== JSON.stringify(state.end)) showMoves(numbers);
+    if (numbers.length || !isSame(before?.end, state.end)) showMoves(numbers);
     if (!state.thinking || state.analysing) playPremove(moved);
     show();
     if (wantedFen) playFrom(wantedFen);
@@ -643,10 +632,10 @@ function playPremove(moved) {
   const [wanted, ...others] = premoves;
   premoves = [];
   if (!wanted || state.analysing || !moved) return;
-  const found = state.legal.filter(([source, target]) => source === wanted[0] && target === wanted[1]).map(([, , uci]) => uci);
-  if (!found.length) return;
+  const moves = movesBetween(state.legal, ...wanted);
+  if (!moves.length) return;
   premoves = others;
-  send("move", { uci: found.find(uci => uci.endsWith("q")) ?? found[0] });
+  send("move", { uci: moves.find(uci => uci.endsWith("q")) ?? moves[0] });
 }
 
 function playSound(san) {
@@ -707,12 +696,13 @@ const tells = {
 function showNames() {
   $("names").hidden = state.title === null;
   if ($("names").contains(document.activeElement) || state.title === null) return;
-  const told = { title: state.title === "Analysis" ? "" : state.title, ...state.names };
-  for (const field of $("names").children) field.value = ["?", "White", "Black"].includes(told[field.name]) ? "" : told[field.name];
+  const names = { title: state.title, ...state.names };
+  for (const field of $("names").children)
+    field.value = ["Analysis", "?", "White", "Black"].includes(names[field.name]) ? "" : names[field.name];
 }
-$("names").addEventListener("change", () => send("name", Object.fromEntries([...$("names").children].map(({ name, value }) => [name, value]))));
+on("names", "change", () => send("name", Object.fromEntries([...$("names").children].map(({ name, value }) => [name, value]))));
 
-$("glyph").addEventListener("change", () => send("mark", { node: here(), glyph: Number($("glyph").value) }));
+on("glyph", "change", () => send("mark", { node: here(), glyph: Number($("glyph").value) }));
 
 // Words on a move are kept until the server has them, of which one that is not at the board takes none.
 let written = null;
@@ -723,48 +713,49 @@ function sendWritten() {
   written = null;
   if (game === gameShown()) send("comment", fields);
 }
-$("comment").addEventListener("input", () => { written = { game: gameShown(), node: here(), text: $("comment").value }; });
-$("comment").addEventListener("change", sendWritten);
+on("comment", "input", () => { written = { game: gameShown(), node: here(), text: $("comment").value }; });
+on("comment", "change", sendWritten);
 addEventListener("pagehide", () => $("comment").blur());
-$("comment").addEventListener("keydown", event => { if (event.key === "Enter" && !event.shiftKey) { event.preventDefault(); $("comment").blur(); } });
+on("comment", "keydown", event => { if (event.key === "Enter" && !event.shiftKey) { event.preventDefault(); $("comment").blur(); } });
 
+// What a button does: it has a kind of deed, `data-KIND`, and says there which one.
+const deeds = {
+  go: way => goes[way](),
+  do: request => tells[request] ? tells[request]() : send(request),
+  again: swap => send("again", { swap: swap === "true" }),
+};
 document.addEventListener("click", event => {
   const button = event.target.closest("button");
-  if (!button || !state) return;
-  if (button.dataset.go) goes[button.dataset.go]();
-  else if (button.dataset.do) (tells[button.dataset.do] ?? (() => send(button.dataset.do)))();
-  else if (button.dataset.again) send("again", { swap: button.dataset.again === "true" });
+  if (button && state) for (const kind in button.dataset) deeds[kind]?.(button.dataset[kind], button);
 });
 
-$("typed").addEventListener("submit", event => {
+on("typed", "submit", event => {
   event.preventDefault();
   const field = $("typed-move");
   if (field.value.trim()) send("type", { text: field.value.trim() });
   field.value = "";
 });
 
-for (const id of ["lines-on", "line-count"]) $(id).addEventListener("change", () => {
+for (const id of ["lines-on", "line-count"]) on(id, "change", () => {
   send("lines", { on: $("lines-on").checked, count: Number($("line-count").value) });
   show();
 });
 
-$("level").addEventListener("change", () => send("level", { level: $("level").value }));
+on("level", "change", () => send("level", { level: $("level").value }));
 
-$("take-over").addEventListener("click", () => send("take_over"));
-
-function toggle(id) { $(id).checked = !$(id).checked; $(id).dispatchEvent(new Event("change")); }
+on("take-over", "click", () => send("take_over"));
 
 const keys = {
   ArrowLeft: goes.back, ArrowRight: goes.on, Home: goes.first, End: goes.last, f: goes.flip,
   "/": () => $("typed-move").focus(), h: () => send("hint"), u: () => send("take_back"), n: () => openDialog("new-game"),
-  a: () => { if (state.isGame) tells.analyse(); }, l: () => { if (state.analysing) toggle("lines-on"); },
+  a: () => { if (state.isGame) tells.analyse(); }, l: () => { if (state.analysing) $("lines-on").click(); },
   s: () => { setLook("sound", choices.sound === "on" ? "off" : "on"); say(choices.sound === "on" ? t("Sound on.") : t("Sound off.")); },
   Escape: () => live.escape(),
   "?": () => openDialog("keys"),
 };
 // What lies over the board has the keys: a dialog, the curtain, or the choice of a promotion, with which one can look only.
-const isCovered = key => openDialogs().length > 0 || !$("curtain").hidden
-  || !$("board").querySelector(".promotion").hidden && !["f", "Escape"].includes(key);
+const isCovered = key => elements("dialog[open]").length > 0 || !$("curtain").hidden
+  || !live.choice.hidden && !["f", "Escape"].includes(key);
 // A list from which something was chosen by hand gives the keys back; by keys one may go on choosing.
 let isByHand = false;
 document.addEventListener("pointerdown", () => { isByHand = true; }, { capture: true });
@@ -781,7 +772,7 @@ document.addEventListener("keydown", event => {
 // ---- the connection ----
 
 // Lets nobody come to what is behind the curtain, by keys or by ear.
-function showBehind(isShown) { for (const part of document.querySelectorAll(".skip, header, #table")) part.inert = !isShown; }
+function showBehind(isShown) { for (const part of elements(".skip, header, #table")) part.inert = !isShown; }
 
 function drawCurtain(text, mayTakeOver) {
   $("take-over").hidden = !mayTakeOver;
@@ -814,6 +805,6 @@ async function connectAgain() {
   else connect();
 }
 
-for (const name in choices) if (name !== "letters") setLook(name, choices[name]);  // the server keeps the letters
+for (const name in choices) setLook(name, choices[name]);
 setInterval(showClocks, 100);
 connect();
