@@ -56,10 +56,10 @@ def ask(chromium, tmp_path):
         file = tmp_path / "page.html"
         file.write_text(text, encoding="utf-8")
         tab = chromium.open(file.as_uri(), width)
-        found = tab.script(f"(() => {{ const page = document, view = window; {act} }})()")
+        value = tab.script(f"(() => {{ const page = document, view = window; {act} }})()")
         assert not tab.failures
         tab.close()
-        return found
+        return value
 
     return call
 

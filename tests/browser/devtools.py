@@ -168,6 +168,12 @@ class Tab:
         """The text shown at a place."""
         return str(self.script(f"document.querySelector({json.dumps(place)}).innerText"))
 
+    def box(self, place):
+        """Where a place is in the window, and its size."""
+        return self.script(
+            f"document.querySelector({json.dumps(place)}).getBoundingClientRect().toJSON()"
+        )
+
     def middle(self, place):
         """The middle of a place, once it is on the screen: the server may have to answer before a
         dialog opens.

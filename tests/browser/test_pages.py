@@ -103,8 +103,7 @@ def test_better_lines_are_played_on_the_board(ask, annotated_page):
       new Set([game, first, second]).size, board() === game, page.querySelectorAll(".replay .glyph").length,
       played, better !== played, bar() === played];
     """
-    found = ask(annotated_page, DESKTOP, act)
-    assert found == [True, True, 3, True, 1, "#1", True, True]
+    assert ask(annotated_page, DESKTOP, act) == [True, True, 3, True, 1, "#1", True, True]
 
 
 def test_what_the_author_wrote_is_shown(ask):
@@ -153,10 +152,10 @@ def test_a_click_copies_a_game(ask, annotated_page):
     page.querySelectorAll("[data-copy]").forEach(button => button.click());
     return [...copied, page.querySelector("[data-copy]").textContent];
     """
-    fen, pgn, said = ask(annotated_page, DESKTOP, act)
+    fen, pgn, label = ask(annotated_page, DESKTOP, act)
     assert fen == "rnbqkbnr/pppppppp/8/8/4P3/8/PPPP1PPP/RNBQKBNR b KQkq - 0 1"
     assert pgn == GAME
-    assert said == "Copied"
+    assert label == "Copied"
 
 
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])

@@ -16,7 +16,6 @@ from uci.catalogues import spoken_languages
 from uci.game.timed_game import Setup
 
 PHONES = [(844, 390), (390, 844), (320, 568), (568, 320)]
-BOX = "document.querySelector({!r}).getBoundingClientRect()"
 
 # The fields of the open dialog that reach over the end of their label, and so over the next one.
 COVERED = """[...document.querySelectorAll("dialog[open] label > :is(select, input, textarea):not(.hidden)")].filter(
@@ -29,11 +28,11 @@ def test_the_whole_board_fits_a_phone(chromium, tmp_path, width, height):
     """On its side it was as wide as the window, and twice as high."""
     with open_board(chromium, tmp_path, width, height, **FREE) as tab:
         tab.wait_for("linesHere()")
-        box = tab.script(f"{BOX.format('#board')}.toJSON()")
+        box = tab.box("#board")
         assert 0 <= box["top"] < box["bottom"] <= height
         assert box["width"] >= 0.6 * min(width, height)
         assert tab.script("document.documentElement.scrollWidth") <= width
-        menu = tab.script(f"{BOX.format('.menu')}.toJSON()")
+        menu = tab.box(".menu")
         assert menu["right"] <= width
         assert menu["left"] > box["right"] or menu["bottom"] < box["top"], (
             "the menu covers the board"
@@ -44,7 +43,7 @@ def test_the_whole_board_fits_a_phone(chromium, tmp_path, width, height):
         )
         tab.click("#review-too", until="document.querySelector('#review-link').checkVisibility()")
         tab.go(f"{tab.script('location.href')}review")
-        board = tab.script(f"{BOX.format('.replay')}.toJSON()")
+        board = tab.box(".replay")
         assert board["bottom"] - board["top"] <= height
         assert tab.script("document.documentElement.scrollWidth") <= width
 
@@ -76,8 +75,8 @@ def test_a_finger_chooses_a_promotion(tab):
 @pytest.mark.parametrize(
     "language",
     [
-        one if one == "de" else pytest.param(one, marks=pytest.mark.slow)
-        for one in [*spoken_languages()][1:]
+        code if code == "de" else pytest.param(code, marks=pytest.mark.slow)
+        for code in [*spoken_languages()][1:]
     ],
 )
 def test_nothing_is_wider_than_a_phone_in_longer_words(chromium, tmp_path, language):
@@ -95,9 +94,7 @@ def test_nothing_is_wider_than_a_phone_in_longer_words(chromium, tmp_path, langu
             for width, height in PHONES:
                 tab.resize(width, height)
                 assert tab.script("document.documentElement.scrollWidth") <= width
-                menu, status = (
-                    tab.script(f"{BOX.format(place)}.toJSON()") for place in (".menu", "#status")
-                )
+                menu, status = (tab.box(place) for place in (".menu", "#status"))
                 assert menu["bottom"] <= status["top"], "the menu covers what is said"
                 for dialog in DIALOGS:
                     tab.script(f"openDialog({dialog!r})")
@@ -150,10 +147,10 @@ SIGHTS = pytest.mark.parametrize(
 @pytest.fixture(scope="module")
 def axe():
     """The script's text."""
-    found = importlib.util.find_spec("axe_core_python")
-    if found is None or found.origin is None:
+    package = importlib.util.find_spec("axe_core_python")
+    if package is None or package.origin is None:
         pytest.skip("axe-core-python is not installed")
-    return Path(found.origin).with_name("axe.min.js").read_text(encoding="utf-8")
+    return Path(package.origin).with_name("axe.min.js").read_text(encoding="utf-8")
 
 
 def violations(tab, axe):
@@ -163,10 +160,10 @@ def violations(tab, axe):
     tab.script(
         "Promise.allSettled(document.getAnimations().map(one => one.finished)).then(() => 1)"
     )
-    found = tab.script(
+    rules = tab.script(
         "axe.run().then(done => done.violations.map(rule => [rule.id, rule.nodes.map(n => n.target)]))"
     )
-    return [f"{rule}: {places}" for rule, places in found]
+    return [f"{rule}: {places}" for rule, places in rules]
 
 
 @SIGHTS

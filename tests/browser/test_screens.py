@@ -5,7 +5,6 @@ import pytest
 from tests.browser.web_board import FREE, open_board, web_board
 
 LAPTOP, DESKTOP, LAPTOP_AT_150, PHONE = (1366, 768), (1920, 1080), (911, 512), (390, 844)
-BOX = "document.querySelector('{}').getBoundingClientRect().toJSON()"
 
 
 @pytest.fixture(params=[LAPTOP, DESKTOP, LAPTOP_AT_150], ids=["laptop", "desktop", "150%"])
@@ -21,7 +20,7 @@ def test_the_panel_is_as_high_as_the_board(analysis):
     """Two rows of moves were seen, and the panel went on below the window."""
     tab, height = analysis
     side, panel, moves, typed = (
-        tab.script(BOX.format(place)) for place in (".board-side", ".panel", "#moves", "#typed")
+        tab.box(place) for place in (".board-side", ".panel", "#moves", "#typed")
     )
     assert (panel["top"], panel["bottom"]) == pytest.approx((side["top"], side["bottom"]), abs=1)
     assert panel["bottom"] == typed["bottom"] <= height
@@ -30,8 +29,7 @@ def test_the_panel_is_as_high_as_the_board(analysis):
 
 def test_a_line_has_one_row_until_it_is_opened(analysis):
     tab, _height = analysis
-    row = BOX.format("#line-list li") + ".height"
-    assert tab.script(row) < 30
+    assert tab.box("#line-list li")["height"] < 30
     tab.click("#line-list li > button")
     assert tab.script("document.querySelector('#line-list li').matches('.whole')")
 
@@ -39,9 +37,9 @@ def test_a_line_has_one_row_until_it_is_opened(analysis):
 def test_the_board_keeps_its_size_when_the_analysis_begins(chromium, tmp_path):
     """It gave way to the bar beside it."""
     with open_board(chromium, tmp_path, *LAPTOP) as tab:
-        before = tab.script(BOX.format("#board"))["width"]
+        before = tab.box("#board")["width"]
         tab.script("send('analyse', { on: true })", until="state.analysing && linesHere()")
-        assert tab.script(BOX.format("#board"))["width"] == before > 600
+        assert tab.box("#board")["width"] == before > 600
 
 
 def test_a_page_that_finds_another_board_says_so(chromium, tmp_path):
@@ -89,5 +87,5 @@ def test_moves_stand_still_under_a_finger_whatever_is_told_of_them(reviewed):
     tops = set()
     for step in (0, "state.steps[2].id", MISTAKE):
         look(reviewed, step)
-        tops.add(reviewed.script(BOX.format("#moves"))["top"])
+        tops.add(reviewed.box("#moves")["top"])
     assert len(tops) == 1

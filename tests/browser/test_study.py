@@ -39,12 +39,12 @@ def study(chromium, tmp_path):
 
 def press(tab, place, until="true"):
     """Goes to a place that keys can reach, presses Enter there, and waits for what it leads to."""
-    found = f"document.querySelector({json.dumps(place)})"
+    control = f"document.querySelector({json.dumps(place)})"
     tab.wait_for(
-        f"{found} && !{found}.disabled && {found}.checkVisibility() && {found}.tabIndex === 0"
+        f"{control} && !{control}.disabled && {control}.checkVisibility() && {control}.tabIndex === 0"
     )
-    tab.script(f"{found}.focus()")
-    assert tab.script(f"document.activeElement === {found}")
+    tab.script(f"{control}.focus()")
+    assert tab.script(f"document.activeElement === {control}")
     tab.press("Enter")
     tab.wait_for(until)
 
@@ -77,7 +77,7 @@ def test_a_reviewed_game_opens_from_ones_own_side(study):
     assert study.script("document.querySelectorAll('#board .glyph').length") == 1
     # new lines of the engine move the curve
     study.script("send('lines', { on: false, count: 3 })", until="!state.shows.on")
-    box = study.script("document.querySelector('#curve').getBoundingClientRect().toJSON()")
+    box = study.box("#curve")
     study.drag([(box["right"] - 2, box["top"] + 5)])
     study.wait_for("wanted === null && here() === state.last")
     assert study.script("document.querySelectorAll('#curve .dot.blunder').length") == 1
@@ -135,8 +135,8 @@ def test_the_explorer_leads_to_the_games_of_a_file(study):
     study.script("$('explorer-side').value = 'file:club.pgn', send('explore', { moves: ['e2e4'] })")
     counts = "[...document.querySelectorAll('#explorer-list .count')].map(one => one.ariaLabel)"
     study.wait_for(f"{counts}.join() === '1 game with c5,1 game with e5'")
-    found = "$('games').open && games.total === 1 && games.rows[0].white === 'Anna'"
-    press(study, "#explorer-list .count", until=found)
+    listed = "$('games').open && games.total === 1 && games.rows[0].white === 'Anna'"
+    press(study, "#explorer-list .count", until=listed)
     assert study.text("#games-line").startswith("After 1. e4 c5, in club.pgn")
     open_game(study, "Anna")
     study.wait_for("state.here === 2")
@@ -183,10 +183,10 @@ def test_a_step_in_a_long_game_leaves_its_moves_as_they_stand(tab):
     knights = [("Nf3", "Nc3"), ("Nf6", "Nc6"), ("Ng1", "Rg1"), ("Ng8", "Rg8")]
     words = []
     for ply in range(200):
-        move, other = knights[ply % 4]
+        move, rival = knights[ply % 4]
         number = f"{ply // 2 + 1}.{'..' * (ply % 2)} "
         words.append(
-            f"{number}{move}" + (f" ({number}{other} {{ An idea. }})" if ply % 10 == 5 else "")
+            f"{number}{move}" + (f" ({number}{rival} {{ An idea. }})" if ply % 10 == 5 else "")
         )
     load(tab, " ".join(words) + " *", 200)
     tab.script("look(1)", until="state.here === 1 && wanted === null")

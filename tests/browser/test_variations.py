@@ -58,12 +58,12 @@ def test_stepping_through_a_game_says_the_move(tab):
     hears.
     """
     load(tab, STUDY, 7)
-    said = []
+    sentences = []
     for key in ("ArrowRight", "ArrowRight", "ArrowLeft", "Home"):
         tab.press(key)
         tab.wait_for("state.here === here()")
-        said.append(heard(tab))
-    assert said == ["1. e4", "1... e5", "1. e4", "Start position"]
+        sentences.append(heard(tab))
+    assert sentences == ["1. e4", "1... e5", "1. e4", "Start position"]
     tab.script("look(tree.get(0).next[2])")
     assert heard(tab) == "Variation: 1. c4 English."
 
@@ -161,13 +161,13 @@ def test_arrow_keys_step_from_anywhere_on_the_page(tab):
     load(tab, STUDY, 7)
     tab.script("send('lines', { on: false, count: 3 })")  # whose moves come and go
     tab.wait_for("!state.shows.on && !document.querySelector('#line-list button')")
-    found = tab.script("""[...document.querySelectorAll('button, input, select, textarea, a[href], [tabindex]')]
+    places = tab.script("""[...document.querySelectorAll('button, input, select, textarea, a[href], [tabindex]')]
       .filter(place => place.checkVisibility() && !place.disabled).map((place, index) => {
         place.dataset.test = index;
         return [index, place.type ?? place.tagName.toLowerCase(), place.id];
       })""")
     swallowed = set()
-    for index, kind, name in found:
+    for index, kind, name in places:
         tab.script("look(1)", until="state.here === 1 && wanted === null")
         tab.script(f"document.querySelector('[data-test=\"{index}\"]').focus()")
         tab.press("ArrowRight")
@@ -260,6 +260,6 @@ def test_what_a_review_says_of_a_move_is_seen_whole(tab, words):
     review = f"{{ marks: {{ 11: {{ nag: 2, says: '{words}', better: [1, 18] }} }}, curve: [[0, 0.5], [11, 0.1]] }}"
     tab.script(f"showReview({{ running: false, ready: true, done: 1, total: 1, ...{review} }})")
     tab.script("look(11)", until="state.here === 11 && lineList.host.childNodes.length > 1")
-    box = tab.script("document.querySelector('#status .told').getBoundingClientRect().toJSON()")
+    box = tab.box("#status .told")
     height = tab.script("innerHeight")
     assert 0 <= box["top"] < box["bottom"] <= (height if height > 600 else 2 * height)

@@ -267,16 +267,18 @@ def test_the_command_plays_in_the_browser(chromium, tmp_path):
     """All users of a machine could read the page's token among the browser's arguments."""
     words = "play --web --evaluator material --threads 1 --hash-mib 16 --multi-pv 4 --pgn".split()
     command = [sys.executable, "-m", "uci", *words, str(tmp_path / "mine.pgn"), "--fen", BACK_RANK]
-    browser, told = tmp_path / "browser", tmp_path / "told"
-    browser.write_text(f'#!/bin/sh\necho "$@" > {told}.part\nmv {told}.part {told}\n')
+    browser, arguments = tmp_path / "browser", tmp_path / "arguments"
+    browser.write_text(
+        f'#!/bin/sh\necho "$@" > {arguments}.part\nmv {arguments}.part {arguments}\n'
+    )
     browser.chmod(0o700)
     surroundings = {**os.environ, "BROWSER": f"{browser} %s"}
     with running(command, stdout=subprocess.PIPE, text=True, env=surroundings) as process:
         printed = process.stdout.readline().split()[-1]
-        wait_until(told.exists)
-        given = told.read_text().strip()
-        assert printed.split("/")[3] not in given
-        tab = chromium.open(given)
+        wait_until(arguments.exists)
+        address = arguments.read_text().strip()
+        assert printed.split("/")[3] not in address
+        tab = chromium.open(address)
         tab.wait_for("state && state.shows.count === 4")
         assert tab.script("location.href") == printed
         drag(tab, "g1", "f2")
@@ -364,7 +366,9 @@ def test_the_look_of_the_board_stays(tab, tmp_path):
     tab.click("[data-open=look]")
     for name, value in (("board", "blue"), ("pieces", "letters")):
         field = f"$('look').querySelector('[name={name}]')"
-        tab.script(f"{field}.value = '{value}', {field}.dispatchEvent(new Event('change'))")
+        tab.script(
+            f"{field}.value = '{value}', {field}.dispatchEvent(new Event('change', {{ bubbles: true }}))"
+        )
     tab.click("#look [name=coordinates]")
     tab.click("#look .ends button")
     with web_board(tmp_path) as server:

@@ -4,6 +4,7 @@ for real.
 
 import asyncio
 import threading
+from concurrent.futures import Future
 from contextlib import contextmanager
 
 import chess.pgn
@@ -43,9 +44,7 @@ class ScriptedEngine(Engine):
 @contextmanager
 def web_board(folder, setup=None, load=ScriptedEngine):
     """A server that runs until the block ends; games are saved in `folder`/games.pgn."""
-    ready, stopped = threading.Event(), threading.Event()
-    found = []
-    loops = []
+    begun = Future()
 
     async def serve():
         ended = asyncio.Event()
@@ -53,26 +52,21 @@ def web_board(folder, setup=None, load=ScriptedEngine):
         limits = Limits(nodes=100)
         services = Services(engine, load, folder, folder / "games.pgn", review_limits=limits)
         server = WebServer(lambda tell: Dispatcher(services, setup or Setup(), tell))
-        found.append(server)
-        loops.append((asyncio.get_running_loop(), ended))
-        ready.set()
+        begun.set_result((server, asyncio.get_running_loop(), ended))
         await ended.wait()
         server.board.session.close()
         await server.close()
         await engine.close()
 
-    def run():
-        asyncio.run(serve())
-        stopped.set()
-
-    threading.Thread(target=run, name="web board", daemon=True).start()
-    assert ready.wait(WAIT_S)
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="web board", daemon=True)
+    thread.start()
+    server, loop, ended = begun.result(WAIT_S)
     try:
-        yield found[0]
+        yield server
     finally:
-        loop, ended = loops[0]
         loop.call_soon_threadsafe(ended.set)
-        assert stopped.wait(WAIT_S), "the server did not end"
+        thread.join(WAIT_S)
+        assert not thread.is_alive(), "the server did not end"
 
 
 def on_boards(*made_of):

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-import chess.pgn
+from chess.pgn import ChildNode
 
 from engine.board.notation import board_after
 from engine.errors import MoveError
@@ -68,12 +68,12 @@ REQUESTS: dict[str, Request] = {
 }
 
 
-def _mistakes(session: BoardSession) -> list[tuple[MoveReview, chess.pgn.ChildNode]]:
+def _mistakes(session: BoardSession) -> list[tuple[MoveReview, ChildNode]]:
     """Return the mistakes of both sides, in the order of the game, with their nodes."""
     review = session.review
     if not isinstance(review, ReadyReview):
         return []
-    mistakes = list[tuple[MoveReview, chess.pgn.ChildNode]]()
+    mistakes = list[tuple[MoveReview, ChildNode]]()
     for move, node in zip(review.kept.review.moves, review.moves, strict=False):
         is_there = node in session.board_game.study.numbers
         if move.mark in BAD and move.best_line and is_there:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import chess
-import chess.pgn
+from chess.pgn import ChildNode
 
 from uci.annotate.comments import move_comment
 from uci.annotate.move_review import MoveReview
@@ -31,7 +31,7 @@ class ReadyReview:
     """It is there; `moves` are those that it judges."""
 
     kept: KeptReview
-    moves: tuple[chess.pgn.ChildNode, ...]
+    moves: tuple[ChildNode, ...]
 
 
 BoardReview = RunningReview | ReadyReview | None  # None: nobody asked, or it was stopped
@@ -50,7 +50,7 @@ class Lesson:
     """
 
     mistake: MoveReview
-    node: chess.pgn.ChildNode
+    node: ChildNode
     place: tuple[int, int]
     says: str = ""
     line: Sequence[chess.Move] = ()

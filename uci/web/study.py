@@ -10,6 +10,7 @@ from operator import is_
 
 import chess
 import chess.pgn
+from chess.pgn import ChildNode, GameNode
 
 from engine.board.notation import move_number
 from engine.board.pgn.annotations import Shape, drawn_by, notes_at, with_author_text, with_drawing
@@ -43,26 +44,26 @@ class Study:
 
     def __init__(self, root: chess.pgn.Game, is_played: bool) -> None:
         self.root = root
-        self.stays: chess.pgn.GameNode | None = root.end() if is_played else None
+        self.stays: GameNode | None = root.end() if is_played else None
         self.changes = 0
         self.is_edited = False
         self.is_drawn = False
-        self._nodes = list[chess.pgn.GameNode]()
-        self.numbers = dict[chess.pgn.GameNode, int]()
+        self._nodes = list[GameNode]()
+        self.numbers = dict[GameNode, int]()
         self._facts = dict[int, Facts]()
         self._news = set[int]()
-        self.here: chess.pgn.GameNode = root
+        self.here: GameNode = root
         self.shown = root.board()
         self._take_up(root, root.board())
         self.look(self.last)
 
     @property
-    def last(self) -> chess.pgn.GameNode:
+    def last(self) -> GameNode:
         """The last move of the game; of a study without one, that of the main line."""
         return self.root.end() if self.stays is None else self.stays
 
     @property
-    def moves(self) -> list[chess.pgn.ChildNode]:
+    def moves(self) -> list[ChildNode]:
         """The nodes of the game's moves."""
         return path_to(self.last)
 
@@ -73,7 +74,7 @@ class Study:
 
     # ---- what the page is told -------------------------------------------------------------------
 
-    def node(self, number: int) -> chess.pgn.GameNode:
+    def node(self, number: int) -> GameNode:
         """Return the node of a number. Raises MoveError where it was removed, or never was."""
         if number not in self._facts:
             raise MoveError(_("that move is not in the game any more"))
@@ -89,16 +90,16 @@ class Study:
             news[number] = {**facts, "san": shown_moves(facts["san"])}
         return news
 
-    def _take_up(self, top: chess.pgn.GameNode, board: chess.Board) -> None:
+    def _take_up(self, top: GameNode, board: chess.Board) -> None:
         """Give a node and all below it numbers; the board stands before the node's move."""
-        todo: list[chess.pgn.GameNode | None] = [top]
+        todo: list[GameNode | None] = [top]
         while todo:
             node = todo.pop()
             if node is None:
                 board.pop()
                 continue
             facts: Facts = {"san": ""}
-            if isinstance(node, chess.pgn.ChildNode):
+            if isinstance(node, ChildNode):
                 facts = {"number": move_number(board), "san": board.san_and_push(node.move)}
                 todo.append(None)
             self.numbers[node] = number = len(self._nodes)
@@ -108,7 +109,7 @@ class Study:
         for number in range(self.numbers[top], len(self._nodes)):
             self._describe(self._nodes[number])
 
-    def _describe(self, node: chess.pgn.GameNode) -> None:
+    def _describe(self, node: GameNode) -> None:
         """Tell the page anew what follows a node, and what is written there."""
         number = self.numbers[node]
         self._facts[number] |= {
@@ -120,7 +121,7 @@ class Study:
 
     # ---- what is looked at -----------------------------------------------------------------------
 
-    def look(self, node: chess.pgn.GameNode) -> None:
+    def look(self, node: GameNode) -> None:
         """Look at another position; the board goes there move by move."""
         old_path = path_to(self.here)
         path = path_to(node)
@@ -146,7 +147,7 @@ class Study:
         it.
         """
         node = self.last
-        assert isinstance(node, chess.pgn.ChildNode)
+        assert isinstance(node, ChildNode)
         self.stays = node.parent
         self.look(node.parent)
         if not (node.variations or node.comment or node.nags):
@@ -164,13 +165,13 @@ class Study:
         if self.changes > before:
             self.is_edited = True
 
-    def promote(self, node: chess.pgn.GameNode) -> None:
+    def promote(self, node: GameNode) -> None:
         """Make the line to which a node belongs the main one where it leaves another. Raises
         MoveError.
         """
-        while isinstance(node, chess.pgn.ChildNode) and node.is_main_variation():
+        while isinstance(node, ChildNode) and node.is_main_variation():
             node = node.parent
-        if not isinstance(node, chess.pgn.ChildNode):
+        if not isinstance(node, ChildNode):
             raise MoveError(_("that is the main line"))
         siblings = node.parent.variations
         first = int(self._does_stay(siblings[0]))
@@ -179,27 +180,27 @@ class Study:
         self._put(node, first)
         self.is_edited = True
 
-    def delete(self, node: chess.pgn.GameNode) -> None:
+    def delete(self, node: GameNode) -> None:
         """Remove a move and all behind it, but no move of a game. Raises MoveError."""
-        if not isinstance(node, chess.pgn.ChildNode) or self._does_stay(node):
+        if not isinstance(node, ChildNode) or self._does_stay(node):
             raise MoveError(_("the moves of the game cannot be deleted"))
         if node in path_to(self.here):
             self.look(node.parent)
         self._remove(node)
         self.is_edited = True
 
-    def _does_stay(self, node: chess.pgn.GameNode) -> bool:
+    def _does_stay(self, node: GameNode) -> bool:
         """Whether it is a move of a game that was played."""
         return self.stays is not None and node in path_to(self.stays)
 
-    def comment(self, node: chess.pgn.GameNode, text: str) -> None:
+    def comment(self, node: GameNode, text: str) -> None:
         """Replace the author's words on a node."""
         node.starting_comment = with_author_text(node.starting_comment, "")
         node.comment = with_author_text(node.comment, text)
         self.is_edited = True
         self._changed(node)
 
-    def mark(self, node: chess.pgn.GameNode, glyph: int) -> None:
+    def mark(self, node: GameNode, glyph: int) -> None:
         """Replace the glyph on a move, a number of PGN from 1 (`!`) to 6 (`?!`); 0 for none."""
         node.nags.difference_update(_GLYPHS)
         if glyph in _GLYPHS:
@@ -207,7 +208,7 @@ class Study:
         self.is_edited = True
         self._changed(node)
 
-    def draw(self, node: chess.pgn.GameNode, source: int, target: int, colour: str) -> None:
+    def draw(self, node: GameNode, source: int, target: int, colour: str) -> None:
         """Draw an arrow or a circle on a position; the same one again takes it away."""
         shape = (source, target, colour)
         drawn = drawn_by(node)
@@ -216,18 +217,16 @@ class Study:
             shapes.append(shape)
         self._draw(node, shapes)
 
-    def wipe(self, node: chess.pgn.GameNode) -> None:
+    def wipe(self, node: GameNode) -> None:
         """Take away all that is drawn on a position."""
         self._draw(node, [])
 
-    def _draw(self, node: chess.pgn.GameNode, shapes: list[Shape]) -> None:
+    def _draw(self, node: GameNode, shapes: list[Shape]) -> None:
         node.comment = with_drawing(node.comment, shapes)
         self.is_drawn = True
         self._changed(node)
 
-    def _add(
-        self, parent: chess.pgn.GameNode, move: chess.Move, board: chess.Board
-    ) -> chess.pgn.ChildNode:
+    def _add(self, parent: GameNode, move: chess.Move, board: chess.Board) -> ChildNode:
         """Return the node of a legal move, a new one behind its siblings if need be. The board is
         the parent's.
         """
@@ -239,10 +238,10 @@ class Study:
         self._changed(parent)
         return child
 
-    def _remove(self, node: chess.pgn.ChildNode) -> None:
+    def _remove(self, node: ChildNode) -> None:
         """Remove a node and all below it."""
         node.parent.variations.remove(node)
-        todo: list[chess.pgn.GameNode] = [node]
+        todo: list[GameNode] = [node]
         while todo:
             gone = todo.pop()
             del self._facts[self.numbers.pop(gone)]
@@ -250,7 +249,7 @@ class Study:
         self._join_words(node.parent)
         self._changed(node.parent)
 
-    def _put(self, node: chess.pgn.ChildNode, rank: int) -> None:
+    def _put(self, node: ChildNode, rank: int) -> None:
         """Give a node another rank among its siblings, 0 for the main line's."""
         siblings = node.parent.variations
         if siblings[rank] is node:
@@ -260,7 +259,7 @@ class Study:
         self._join_words(node.parent)
         self._changed(node.parent)
 
-    def _join_words(self, parent: chess.pgn.GameNode) -> None:
+    def _join_words(self, parent: GameNode) -> None:
         """Put the words before a node's main move behind it: PGN has no room for them there."""
         if not parent.variations:
             return
@@ -269,7 +268,7 @@ class Study:
         first.starting_comment = ""
         self._describe(first)
 
-    def _changed(self, node: chess.pgn.GameNode) -> None:
+    def _changed(self, node: GameNode) -> None:
         self.changes += 1
         self._describe(node)
 
@@ -281,7 +280,7 @@ class Study:
         What stands behind these becomes a variation of the last one: the game ended there.
         """
         before = game.end()
-        todo: list[tuple[chess.pgn.GameNode, chess.pgn.GameNode]] = [(self.root, game)]
+        todo: list[tuple[GameNode, GameNode]] = [(self.root, game)]
         while todo:
             mine, copy = todo.pop()
             copy.comment = f"{mine.comment} {copy.comment}".strip()
@@ -289,21 +288,21 @@ class Study:
             copy.nags = set(mine.nags)
             todo += zip(mine.variations, copy.variations, strict=False)
             missing = mine.variations[len(copy.variations) :]
-            if missing and copy is before and isinstance(copy, chess.pgn.ChildNode):
+            if missing and copy is before and isinstance(copy, ChildNode):
                 copy = copy.parent.add_variation(copy.move)
             todo += ((child, copy.add_variation(child.move)) for child in missing)
 
 
-def path_to(node: chess.pgn.GameNode) -> list[chess.pgn.ChildNode]:
+def path_to(node: GameNode) -> list[ChildNode]:
     """Return the nodes of the moves that lead to a node."""
-    path = list[chess.pgn.ChildNode]()
-    while isinstance(node, chess.pgn.ChildNode):
+    path = list[ChildNode]()
+    while isinstance(node, ChildNode):
         path.append(node)
         node = node.parent
     return path[::-1]
 
 
-def _written(node: chess.pgn.GameNode) -> Facts:
+def _written(node: GameNode) -> Facts:
     """Return what the comments of a node tell."""
     return {"note": notes_at(node), "drawn": drawn_by(node), "clock": node.clock()}
 

@@ -184,7 +184,7 @@ def test_the_board_shows_what_the_author_of_a_loaded_game_wrote():
     assert names == ["The trap, *", "A – B, 0-1"]
     assert fault == ""
     table = BoardGame(setup)
-    nodes = snapshot(table, None, None, is_new=True)["nodes"]
+    nodes = snapshot(table, is_new=True)["nodes"]
     assert nodes[3]["note"] == "Early."
     _main, first = nodes[3]["next"]
     assert nodes[first]["note"] == "gives a pawn"

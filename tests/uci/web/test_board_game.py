@@ -257,12 +257,12 @@ def test_the_record_has_the_tags_of_the_game():
 def test_the_page_is_told_what_changed():
     """Each arrow key sent the whole game, 0.9 MB of a large study."""
     table = analysed("e4", "e5", "Nf3")
-    found = snapshot(table, None, None, is_new=True)
-    assert [node.get("san") for node in found["nodes"].values()] == ["", "e4", "e5", "Nf3"]
+    state = snapshot(table, is_new=True)
+    assert [node.get("san") for node in state["nodes"].values()] == ["", "e4", "e5", "Nf3"]
     table.study.look(table.study.node(2))
-    assert snapshot(table, None, None, is_new=False)["nodes"] == {}
+    assert snapshot(table, is_new=False)["nodes"] == {}
     table.study.explore(moves_in("f1c4"))
-    nodes = snapshot(table, None, None, is_new=False)["nodes"]
+    nodes = snapshot(table, is_new=False)["nodes"]
     assert set(nodes) == {2, 4}
     assert nodes[2]["next"] == [3, 4]
     assert nodes[4]["san"] == "Bc4"
@@ -272,17 +272,17 @@ def test_the_page_is_told_what_changed():
 
 def test_moves_are_offered_to_who_may_move():
     table = BoardGame(Setup(human=chess.BLACK))
-    state = snapshot(table, None, None, is_new=True)
+    state = snapshot(table, is_new=True)
     assert state["legal"] == []
     assert state["thinking"]
     play(table, "e4")
-    assert len(snapshot(table, None, None, is_new=True)["legal"]) == 20
+    assert len(snapshot(table, is_new=True)["legal"]) == 20
 
 
 @pytest.mark.parametrize(("chess960", "castling"), [(False, "e1g1"), (True, "e1h1")])
 def test_castling_is_offered_onto_the_rook_as_well_as_beside_it(chess960, castling):
-    found = legal_moves(chess.Board(CASTLING, chess960=chess960))
-    assert {target for _source, target, uci in found if uci == castling} == {chess.G1, chess.H1}
+    moves = legal_moves(chess.Board(CASTLING, chess960=chess960))
+    assert {target for _source, target, uci in moves if uci == castling} == {chess.G1, chess.H1}
 
 
 EVEN = Evaluation(0, None, (300, 400, 300))
@@ -294,9 +294,9 @@ def varied(count, goes_on):
     node = game = chess.pgn.Game()
     for ply in range(count):
         move = MOVES[ply % 4]
-        other = next(other for other in node.board().legal_moves if other != move)
-        for one in (move, other)[:: -1 if goes_on else 1]:
-            node.add_variation(one)
+        rival = next(legal for legal in node.board().legal_moves if legal != move)
+        for child in (move, rival)[:: -1 if goes_on else 1]:
+            node.add_variation(child)
         node = node.variations[goes_on]
     return str(game)
 
@@ -315,7 +315,7 @@ def test_a_result_that_the_board_contradicts_is_told():
 
 
 def load(text):
-    snapshot(BoardGame(loaded_game(text, 1)[0]), None, None, is_new=True)
+    snapshot(BoardGame(loaded_game(text, 1)[0]), is_new=True)
 
 
 def review_page(text):
@@ -378,7 +378,7 @@ async def test_long_work_is_done_on_threads(visit, tab, monkeypatch):
 
         monkeypatch.setattr(place, noted)
     await tab.played("e2e4")
-    await tab.send("load", text="1. e4 e5 *", game=1)
+    await tab.load("1. e4 e5 *")
     await tab.send("look", node=1)  # waits until the game is there
     await tab.state(lambda state: not state["isGame"] and state["here"] == 1)
     assert "1. e4 e5" in (await visit.get(f"/{visit.server.token}/game.pgn")).body.decode()
@@ -394,7 +394,7 @@ def test_what_is_drawn_on_a_position_is_there_again():
     table.study.draw(table.study.last, chess.D8, chess.H4, "red")
     table.study.draw(table.study.last, chess.E5, chess.E5, "green")
     play(table, "Nf3")
-    drawn = snapshot(table, None, None, True)["nodes"][2]["drawn"]
+    drawn = snapshot(table, is_new=True)["nodes"][2]["drawn"]
     assert sorted(drawn) == [(chess.E5, chess.E5, "green"), (chess.D8, chess.H4, "red")]
 
 
@@ -418,8 +418,8 @@ def test_what_is_drawn_in_a_game_is_saved_with_it(tmp_path):
 )
 def test_an_arrow_drawn_again_goes_or_takes_its_new_colour(colour, left):
     table = BoardGame(Setup())
-    for one in ("red", colour):
-        table.study.draw(table.study.root, chess.D8, chess.H4, one)
+    for latest in ("red", colour):
+        table.study.draw(table.study.root, chess.D8, chess.H4, latest)
     assert table.study.news(True)[0]["drawn"] == left
 
 

@@ -22,13 +22,13 @@ async def is_looked_at(desk, number):
 async def test_a_state_that_cannot_be_told_ends_the_work(tmp_path, monkeypatch):
     """All later requests waited for ever."""
     with closing(SessionAlone(tmp_path)) as desk:
-        desk.ask("load", text="1. e4 *", game=9)
+        desk.load(game=9)
         monkeypatch.setattr(board_session, "snapshot", fail)
         async with asyncio.timeout(SOON_S):
             while (await desk.told_of("say"))["text"] != "RuntimeError: it failed":
                 pass
         monkeypatch.undo()
-        desk.ask("load", text="1. e4 *", game=1)
+        desk.load()
         desk.ask("look", node=1)
         await is_looked_at(desk, 1)
 
@@ -37,7 +37,7 @@ async def test_a_waiting_request_that_fails_holds_up_no_other(tmp_path, monkeypa
     """Those behind it were lost."""
     with closing(SessionAlone(tmp_path)) as desk:
         monkeypatch.setitem(dispatch.REQUESTS, "lines", (fail, {}))
-        desk.ask("load", text="1. e4 *", game=1)
+        desk.load()
         desk.ask("lines")
         desk.ask("look", node=1)
         await is_looked_at(desk, 1)
@@ -46,7 +46,7 @@ async def test_a_waiting_request_that_fails_holds_up_no_other(tmp_path, monkeypa
 async def test_work_that_is_cancelled_lets_others_work(tmp_path):
     """All later requests waited for ever."""
     with closing(SessionAlone(tmp_path)) as desk:
-        desk.ask("load", text="1. e4 *", game=1)
+        desk.load()
         others = asyncio.all_tasks() - {asyncio.current_task()}
         await asyncio.sleep(0)
         for task in others:

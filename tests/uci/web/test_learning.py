@@ -58,29 +58,29 @@ def is_told(lesson):
 async def test_a_move_is_accepted_by_its_own_loss(visit, lesson):
     """Only the moves of the review's list were, and every other one was "not Aino's move"."""
     visit.engine.wdl = (310, 400, 290)
-    told = await lesson("move", is_told, uci="g7g6")
-    assert told["says"].startswith("Also good, it loses little. Qe7 is Aino's choice.")
-    assert told["over"]
+    shown = await lesson("move", is_told, uci="g7g6")
+    assert shown["says"].startswith("Also good, it loses little. Qe7 is Aino's choice.")
+    assert shown["over"]
 
 
 async def test_a_try_gets_its_refutation_and_is_no_variation(visit, lesson):
     visit.engine.wdl = (900, 50, 50)
     changes = visit.session.board_game.study.changes
-    told = await lesson("move", is_told, uci="a7a6")
-    assert told["says"].startswith("3... a6?? Blunder: ")
-    assert "winning chances drop from 50% to 17%" in told["says"]
-    assert " follows. Try again." in told["says"]
-    assert told["squares"][0] == [chess.A7, chess.A6]
-    assert not told["over"]
+    shown = await lesson("move", is_told, uci="a7a6")
+    assert shown["says"].startswith("3... a6?? Blunder: ")
+    assert "winning chances drop from 50% to 17%" in shown["says"]
+    assert " follows. Try again." in shown["says"]
+    assert shown["squares"][0] == [chess.A7, chess.A6]
+    assert not shown["over"]
     assert visit.session.board_game.study.changes == changes
 
 
 async def test_what_was_played_is_known(visit, lesson):
     """It is not searched: the review has looked at it."""
     visit.engine.fail = True
-    told = await lesson("type", is_told, text="Nf6")
-    assert told["says"].startswith("That is what was played. Blunder: ")
-    assert "4. Qxf7# follows." in told["says"]
+    shown = await lesson("type", is_told, text="Nf6")
+    assert shown["says"].startswith("That is what was played. Blunder: ")
+    assert "4. Qxf7# follows." in shown["says"]
 
 
 async def test_aino_shows_no_lines_while_one_looks(visit, lesson):
@@ -97,10 +97,10 @@ async def test_all_is_shown_once_one_looks_elsewhere(tab, lesson):
 
 
 async def test_the_answer_is_shown(lesson):
-    told = await lesson("learn_answer", is_told)
-    assert told["says"].startswith("The answer: Qe7 is better. 3... Nf6: Blunder: ")
-    assert told["over"]
-    assert told["squares"] == [[chess.D8, chess.E7]]
+    shown = await lesson("learn_answer", is_told)
+    assert shown["says"].startswith("The answer: Qe7 is better. 3... Nf6: Blunder: ")
+    assert shown["over"]
+    assert shown["squares"] == [[chess.D8, chess.E7]]
 
 
 async def test_mistakes_come_in_the_order_of_the_game(visit, tab):
@@ -115,8 +115,8 @@ async def test_mistakes_come_in_the_order_of_the_game(visit, tab):
     seen = []
     for _ in range(3):
         await tab.send("learn", here=False)
-        told = (await tab.state_with("lesson"))["lesson"]
-        seen.append((told["node"], told["asks"].partition(". ")[0]))
+        shown = (await tab.state_with("lesson"))["lesson"]
+        seen.append((shown["node"], shown["asks"].partition(". ")[0]))
     assert seen == [(4, "Mistake 1 of 2"), (6, "Mistake 2 of 2"), (4, "Mistake 1 of 2")]
 
 

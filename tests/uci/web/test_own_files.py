@@ -28,10 +28,10 @@ def path(tmp_path):
     return tmp_path / "mine.pgn"
 
 
-async def commented(desk, words="Mine."):
-    table = await desk.open()
-    table.study.comment(table.study.root.next(), words)
-    last = await desk.session.saver.now(table)
+async def comment(desk, words="Mine."):
+    """Writes about the first move, and returns where that is saved."""
+    desk.study.comment(desk.study.root.next(), words)
+    last = await desk.session.saver.now(desk.session.board_game)
     await asyncio.sleep(0)
     return last.sentence
 
@@ -49,8 +49,8 @@ def analyses(path):
 
 async def test_a_comment_goes_into_the_games_own_file(path):
     path.write_text(WHOLE)
-    desk = SessionAlone(path.parent)
-    assert str(path) in await commented(desk)
+    desk = await SessionAlone(path.parent).open()
+    assert str(path) in await comment(desk)
     desk.close()
     assert path.read_text() == WHOLE.replace("e4", "e4 {Mine.}")
 
@@ -58,8 +58,8 @@ async def test_a_comment_goes_into_the_games_own_file(path):
 async def test_a_game_that_was_not_read_wholly_stays_as_it_is(path):
     """A comment on its first move was written, and all behind the illegal one was gone."""
     path.write_text(CUT)
-    desk = SessionAlone(path.parent)
-    where = await commented(desk)
+    desk = await SessionAlone(path.parent).open()
+    where = await comment(desk)
     assert await said_where(desk) == where
     assert "analyses/games.pgn. The file that it is from stays as it is: " in where
     assert "line 6:26 of it, 'Bxa7': illegal move" in where
@@ -74,9 +74,9 @@ async def test_a_game_that_was_not_read_wholly_stays_as_it_is(path):
 async def test_words_are_saved_whatever_fails_in_the_games_file(path, monkeypatch):
     """They were taken for saved where another error came than those that are expected."""
     path.write_text(WHOLE)
-    desk = SessionAlone(path.parent)
+    desk = await SessionAlone(path.parent).open()
     monkeypatch.setattr("uci.library.changes.edit", Mock(side_effect=MemoryError))
-    await commented(desk)
+    await comment(desk)
     assert analyses(path)[0].next().comment == "Mine."
     desk.close()
 
@@ -109,20 +109,17 @@ def test_what_cannot_be_replaced_in_a_new_file_is_not_appended_to_it(tmp_path, m
     saver.begin(table)
     for words in ("One.", "Two."):
         table.study.comment(table.study.root, words)
-        told = saver.finish(table)
-    assert "no space left" in told
+        sentence = saver.finish(table)
+    assert "no space left" in sentence
     assert [game.comment for game in analyses(tmp_path / "games.pgn")] == ["One."]
 
 
 async def test_the_reason_is_said_once(path):
     path.write_text(CUT)
-    desk = SessionAlone(path.parent)
-    await commented(desk)
+    desk = await SessionAlone(path.parent).open()
+    await comment(desk)
     await said_where(desk)
-    table = desk.session.board_game
-    table.study.comment(table.study.root.next(), "More.")
-    await desk.session.saver.now(table)
-    await asyncio.sleep(0)
+    await comment(desk, "More.")
     while not desk.told.empty():
         assert desk.told.get_nowait()["do"] != "say"
     assert len(analyses(path)) == 1
@@ -130,7 +127,7 @@ async def test_the_reason_is_said_once(path):
 
 
 def opened(text):
-    (source,) = (found.game for found in read_games(text))
+    (source,) = (read.game for read in read_games(text))
     return BoardGame(Setup(board_at(source), None, headers=dict(source.headers), source=source))
 
 

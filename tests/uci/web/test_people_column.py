@@ -14,14 +14,14 @@ OPENING = board_after("e4 e5 Nf3")
 async def test_the_likeliest_moves_come_first(tab):
     await tab.state()
     await tab.send("people", rating=1400)
-    told = await tab.message("people")
-    shares = [one["share"] for one in told["moves"]]
-    assert told["fen"] == OPENING.fen()
-    assert told["moves"][0]["san"] == "Nc6"
+    answer = await tab.message("people")
+    shares = [move["share"] for move in answer["moves"]]
+    assert answer["fen"] == OPENING.fen()
+    assert answer["moves"][0]["san"] == "Nc6"
     assert shares == sorted(shares, reverse=True)
     assert 0.8 < sum(shares) <= 1.0
     await tab.send("people", rating=1900)
-    assert (await tab.message("people"))["moves"] != told["moves"]
+    assert (await tab.message("people"))["moves"] != answer["moves"]
 
 
 @with_board({"setup": Setup(chess.Board(), None)})

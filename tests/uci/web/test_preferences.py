@@ -59,11 +59,6 @@ async def test_a_level_that_is_changed_in_a_game_is_the_next_ones(board):
     assert board().preferences == Preferences("alone", "5")
 
 
-async def test_who_cancels_the_first_question_gets_the_level_of_the_last_game(board):
-    game_requests.new(board(), "white", "elo 800", "", "", "")
-    assert board().board_game.level == EloLevel(800)
-
-
 async def test_levels_on_the_command_line_go_before_what_was_kept(board):
     game_requests.new(board(), "white", "elo 1200", "5", "", "")
     levels = dict.fromkeys(chess.COLORS, parse_level("elo 900"))

@@ -17,7 +17,7 @@ PUZZLE = Puzzle(
 
 
 @pytest.fixture
-def told(tmp_path, monkeypatch):
+def messages(tmp_path, monkeypatch):
     """What is told of a puzzle, by its kind."""
     monkeypatch.setattr("uci.library.puzzle_stock.read_set", lambda: iter([PUZZLE]))
     heard = {}
@@ -26,15 +26,15 @@ def told(tmp_path, monkeypatch):
     return heard
 
 
-def test_the_opponents_move_is_marked(told):
-    assert told["puzzle"]["marked"] == [chess.D6, chess.D7]
-    assert told["puzzle"]["before"] == BEFORE.split()[0]
+def test_the_opponents_move_is_marked(messages):
+    assert messages["puzzle"]["marked"] == [chess.D6, chess.D7]
+    assert messages["puzzle"]["before"] == BEFORE.split()[0]
 
 
-def test_what_it_is_about_is_told_behind_it_only(told):
-    assert told["puzzle"]["themes"] == []
-    assert "fork" not in told["puzzle"]["says"]
+def test_what_it_is_about_is_told_behind_it_only(messages):
+    assert messages["puzzle"]["themes"] == []
+    assert "fork" not in messages["puzzle"]["says"]
 
 
-def test_each_theme_has_its_count(told):
-    assert told["themes"]["counts"] == {"fork": 1}
+def test_each_theme_has_its_count(messages):
+    assert messages["themes"]["counts"] == {"fork": 1}

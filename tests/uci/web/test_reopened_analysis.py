@@ -33,8 +33,7 @@ def analysis(tmp_path):
 
 def play_on(board, *moves):
     """Play moves behind the last one and save after each; then the board is closed."""
-    study = board.session.board_game.study
-    board.ask("look", node=study.numbers[study.last])
+    board.ask("look", node=board.study.numbers[board.study.last])
     for move in moves:
         board.ask("move", uci=move)
         board.save_now()
@@ -43,8 +42,7 @@ def play_on(board, *moves):
 
 async def test_an_analysis_goes_on_where_it_stood(analysis, tmp_path):
     """It was saved and could never be opened again."""
-    board = SessionAlone(tmp_path)
-    await board.open()
+    board = await SessionAlone(tmp_path).open()
     play_on(board, "e1e2", "d7e6")
     text = analysis.read_text()
     assert text.count("[Event ") == 1
@@ -54,8 +52,7 @@ async def test_an_analysis_goes_on_where_it_stood(analysis, tmp_path):
 
 async def test_an_analysis_that_is_looked_at_is_not_written(analysis, tmp_path):
     before = analysis.read_bytes()
-    board = SessionAlone(tmp_path)
-    await board.open()
+    board = await SessionAlone(tmp_path).open()
     board.save_now()
     board.close()
     assert analysis.read_bytes() == before
@@ -73,8 +70,7 @@ FORMS = {
 @pytest.mark.parametrize("form", FORMS)
 async def test_an_analysis_is_replaced_whatever_became_of_its_form(analysis, tmp_path, form):
     """It was appended as a second game, and a deleted variation came back."""
-    board = SessionAlone(tmp_path)
-    await board.open()
+    board = await SessionAlone(tmp_path).open()
     analysis.write_bytes(FORMS[form](analysis.read_text()).encode())
     play_on(board, "e1e2")
     text = analysis.read_text()
@@ -83,8 +79,7 @@ async def test_an_analysis_is_replaced_whatever_became_of_its_form(analysis, tmp
 
 
 async def test_what_another_program_wrote_into_an_analysis_stays_beside_it(analysis, tmp_path):
-    board = SessionAlone(tmp_path)
-    await board.open()
+    board = await SessionAlone(tmp_path).open()
     other = analysis.read_text().replace("Long words", "Other words")
     analysis.write_text(other)
     board.ask("look", node=1)
@@ -99,8 +94,7 @@ async def test_what_another_program_wrote_into_an_analysis_stays_beside_it(analy
 async def test_what_cannot_be_read_of_an_analysis_is_not_replaced(analysis, tmp_path):
     """All behind an illegal move was gone with the next comment."""
     analysis.write_text(text := "1. e4 e5 (1... c5 2. Nf9 {Long words.}) *")
-    board = SessionAlone(tmp_path)
-    await board.open()
+    board = await SessionAlone(tmp_path).open()
     play_on(board, "g1f3")
     assert analysis.read_text() == text
     assert "2. Nf3 *" in (tmp_path / ANALYSES / "games.pgn").read_text()
@@ -109,8 +103,7 @@ async def test_what_cannot_be_read_of_an_analysis_is_not_replaced(analysis, tmp_
 async def test_an_analysis_whose_file_cannot_be_changed_goes_on_in_another(analysis, tmp_path):
     """What was added stood nowhere."""
     analysis.write_bytes(data := "1. e4 e5 *".encode("utf-16"))
-    board = SessionAlone(tmp_path)
-    await board.open()
+    board = await SessionAlone(tmp_path).open()
     play_on(board, "g1f3", "b8c6")
     assert analysis.read_bytes() == data
     text = (tmp_path / ANALYSES / "games.pgn").read_text()
@@ -191,11 +184,6 @@ async def named(folder, title="The trap", white="Anna", black=""):
     return listed(folder)
 
 
-async def test_an_analysis_has_the_names_that_one_gave(tmp_path):
-    row = row_of_analysis(await named(tmp_path, black="Ben"))
-    assert [row[name] for name in ("white", "black", "ending")] == ["Anna", "Ben", "The trap"]
-
-
 async def test_an_analysis_of_nobody_is_listed_by_its_title(tmp_path):
     row = row_of_analysis(await named(tmp_path, white=""))
     assert row["white"] == "The trap"
@@ -204,20 +192,17 @@ async def test_an_analysis_of_nobody_is_listed_by_its_title(tmp_path):
 async def test_names_of_an_analysis_outlive_another_main_line(tmp_path):
     """It would be "Analysis of Anna – Ben", as of a game that was played."""
     await named(tmp_path, black="Ben")
-    board = SessionAlone(tmp_path)
-    await board.open()
+    board = await SessionAlone(tmp_path).open()
     board.ask("look", node=1)
     board.ask("move", uci="e7e5")
     board.close()
-    games = listed(tmp_path)
-    assert row_of_analysis(games)["white"] == "Anna"
+    row = row_of_analysis(listed(tmp_path))
+    assert [row[name] for name in ("white", "black", "ending")] == ["Anna", "Ben", "The trap"]
 
 
 async def test_the_names_of_a_game_that_was_played_stay(tmp_path):
     write(tmp_path / "mine.pgn", ("Anna", "Ben", "2024.01.02", "1-0", "e4 e5"))
-    board = SessionAlone(tmp_path)
-    await board.open()
+    board = await SessionAlone(tmp_path).open()
     board.ask("name", title="Mine", white="Me", black="")
-    told = await board.told_of("say")
-    assert "names of a game that was played stay" in told["text"]
+    assert "that was played stay" in (await board.told_of("say"))["text"]
     board.close()

@@ -12,7 +12,7 @@ from engine.errors import DataError
 from engine.options import EngineOptions
 from tests.boards import board_after
 from tests.uci.play.terminal_game import Time
-from tests.uci.web.web_visit import WAIT_S, WebEngine, sans, text_in, with_board
+from tests.uci.web.web_visit import FOOLS_MATE, WAIT_S, WebEngine, sans, text_in, with_board
 from uci.game.clock import GameClock, GameTime
 from uci.game.level import parse_level
 from uci.game.timed_game import Setup
@@ -46,16 +46,12 @@ GAME = {"side": "white", "level": "full", "clock": "", "fen": "", "chess960": ""
         ("move", {"uci": "e2e5"}, "e2e5 is illegal in this position"),
         ("move", {"uci": "0000"}, "0000 is illegal in this position"),
         ("type", {"text": "Ke2"}, "Ke2 is illegal"),
-        ("take_back", {}, "you have no move to take back"),
         ("offer_draw", {}, "Draw declined"),
         ("position", {"fen": "8/8/8/8/8/8/8/8 w - - 0 1"}, "king"),
         ("load", {"text": "", "game": 1}, "no game"),
-        ("load", {"text": "1. e4", "game": 7}, "1 game"),
         ("explore", {"moves": ["e2e4"]}, "analysis only"),
-        ("review", {}, "when it is over"),
         ("level", {"level": "elo 9"}, "elo"),
         ("new", GAME | {"clock": "x"}, "clock"),
-        ("delete", {"x": 1}, "expected the fields"),
     ],
 )
 async def test_what_cannot_be_done_changes_nothing(tab, request_name, fields, words):
@@ -176,7 +172,7 @@ e4 e5 Nf3 Nc6 Bb5 a6 Ba4 Nf6 d3 b5 Bb3 Bc5 O-O d6 Nc3 Bg4 h3 Bh5 g4 Bg6 Bg5 h6 B
 SET_UP = chess.Board("4k3/8/8/8/8/8/r7/6KR w - - 0 16")  # behind move 15, by its number
 
 
-@with_board(*[{"setup": Setup(one)} for one in (board_after(QUIET_GAME), SET_UP)])
+@with_board(*[{"setup": Setup(board)} for board in (board_after(QUIET_GAME), SET_UP)])
 async def test_draw_is_agreed_when_aino_is_not_better(visit, tab):
     visit.engine.wdl = (300, 300, 400)  # seen by the person, who is to move
     visit.engine.slow = True
@@ -191,11 +187,11 @@ async def test_draw_is_agreed_when_aino_is_not_better(visit, tab):
 
 
 async def test_analysis_shows_lines_of_what_is_looked_at(visit, tab):
-    await tab.send("load", text="1. e4 e5 2. Nf3 *", game=1)
+    await tab.load("1. e4 e5 2. Nf3 *")
     assert (await tab.message("lines"))["fen"] == chess.STARTING_FEN
     await tab.send("look", node=1)
-    told = await tab.until(lambda message: message["do"] == "lines" and " b " in message["fen"])
-    line = told["lines"][0]
+    shown = await tab.until(lambda message: message["do"] == "lines" and " b " in message["fen"])
+    line = shown["lines"][0]
     assert (line["score"], line["wdl"]) == ("-0.34", [300, 300, 400]), "seen by White"
     assert visit.engine.options.analyse_mode
     await tab.send("lines", on=True, count=5)
@@ -204,7 +200,7 @@ async def test_analysis_shows_lines_of_what_is_looked_at(visit, tab):
 
 
 async def test_analysis_of_a_mate_says_so(tab):
-    await tab.send("load", text="1. f3 e5 2. g4 Qh4# 0-1", game=1)
+    await tab.load(FOOLS_MATE)
     await tab.send("look", node=4)
     over = await tab.until(lambda message: message["do"] == "lines" and not message["lines"])
     assert over["over"]["text"] == "Checkmate"
@@ -212,7 +208,7 @@ async def test_analysis_of_a_mate_says_so(tab):
 
 
 async def test_of_many_games_one_is_chosen(tab):
-    await tab.send("load", text='[White "A"]\n\n1. e4 *\n\n[White "B"]\n\n1. d4 *\n', game=2)
+    await tab.load('[White "A"]\n\n1. e4 *\n\n[White "B"]\n\n1. d4 *\n', game=2)
     state = await tab.without_game()
     assert sans(state) == ["d4"]
     assert state["names"]["white"] == "B"
@@ -234,14 +230,14 @@ async def test_an_analysis_is_kept_when_something_else_begins(tab, tmp_path, mon
     at is not kept.
     """
     monkeypatch.setattr("uci.web.saver._SAVE_S", 1e6)  # else it is kept already
-    await tab.send("load", text="1. e4 e5 *", game=1)
-    await tab.send("load", text="1. d4 d5 *", game=1)
+    await tab.load("1. e4 e5 *")
+    await tab.load("1. d4 d5 *")
     await tab.send("look", node=1)
     await tab.send("explore", moves=["g8f6", "c2c4"])
     await tab.send("position", fen=chess.STARTING_FEN)
-    kept = await text_in(tmp_path / "analyses" / "games.pgn")
-    assert kept.count("[Event ") == 1
-    assert "1. d4 d5 ( 1... Nf6 2. c4 ) *" in kept
+    text = await text_in(tmp_path / "analyses" / "games.pgn")
+    assert text.count("[Event ") == 1
+    assert "1. d4 d5 ( 1... Nf6 2. c4 ) *" in text
 
 
 def is_review(*state):
@@ -254,18 +250,18 @@ def is_review(*state):
 
 async def begin_review(tab):
     """Of a game of four plies, without lines beside it."""
-    await tab.send("load", text="1. f3 e5 2. g4 Qh4# 0-1", game=1)
+    await tab.load(FOOLS_MATE)
     await tab.send("lines", on=False, count=3)
     await tab.send("review")
 
 
 async def test_the_review_of_an_opened_game_is_kept(visit, tab):
     """Only those of games against Aino were."""
-    kept = []
-    visit.session.games.keep = kept.append
+    reviews = []
+    visit.session.games.keep = reviews.append
     await begin_review(tab)
     await tab.until(is_review("ready"))
-    assert [len(one.review.moves) for one in kept] == [4]
+    assert [len(kept.review.moves) for kept in reviews] == [4]
 
 
 async def test_a_stopped_review_is_forgotten(visit, tab):
@@ -284,7 +280,7 @@ async def test_the_board_goes_on_after_its_engine_failed(visit, tab):
     await tab.send("move", uci="e2e4")
     assert "RuntimeError: broken" in await tab.said()
     visit.engine.fail = False
-    await tab.send("load", text="1. f3 e5 2. g4 Qh4# 0-1", game=1)
+    await tab.load(FOOLS_MATE)
     await tab.message("lines")
     visit.engine.fail = True
     await tab.send("review")
@@ -348,15 +344,15 @@ async def test_a_game_that_waits_for_its_analysis_is_not_reviewed(tab):
     assert "when it is over" in await tab.said()
 
 
-@pytest.mark.parametrize(("asked", "side"), [("offer_draw", chess.WHITE), ("review", None)])
+@pytest.mark.parametrize(("request_name", "side"), [("offer_draw", chess.WHITE), ("review", None)])
 @with_board({"load": load_late})
-async def test_what_was_asked_is_about_the_game_of_its_time(visit, tab, asked, side):
+async def test_what_was_asked_is_about_the_game_of_its_time(visit, tab, request_name, side):
     """A draw that was offered while the engine was loaded ended it."""
     LOADED.clear()
     dispatcher = visit.server.board
     session = visit.session
     session.replace_board_game(BoardGame(Setup(board_after(QUIET_GAME), side)))
-    dispatcher.receive(f'{{"do": "{asked}"}}')
+    dispatcher.receive(f'{{"do": "{request_name}"}}')
     dispatcher.receive(json.dumps({"do": "new", **GAME}))
     await tab.state(lambda state: state["isGame"] and len(state["steps"]) == 1)
     LOADED.set()
@@ -366,10 +362,10 @@ async def test_what_was_asked_is_about_the_game_of_its_time(visit, tab, asked, s
     assert session.review is None
 
 
-@pytest.mark.parametrize("asked", ["hint", "offer_draw"])
+@pytest.mark.parametrize("request_name", ["hint", "offer_draw"])
 @with_board({"load": load_late})
 async def test_an_answer_that_waits_for_the_engine_costs_the_person_no_time(
-    visit, tab, asked, monkeypatch
+    visit, tab, request_name, monkeypatch
 ):
     monkeypatch.setattr("uci.web.game_requests.DRAW_FROM_PLY", 0)
     table = visit.session.board_game
@@ -378,7 +374,7 @@ async def test_an_answer_that_waits_for_the_engine_costs_the_person_no_time(
     table.run_clock()
     LOADED.clear()
     clock.seconds = 10.0
-    await tab.send(asked)
+    await tab.send(request_name)
     state = await tab.state_with("loading")
     assert state["clock"]["running"] is None
     clock.seconds = 110.0

@@ -4,7 +4,7 @@ import chess
 import pytest
 
 from engine.search.result import SearchInfo
-from tests.uci.web.web_visit import SessionAlone, text_in, with_board
+from tests.uci.web.web_visit import FOOLS_MATE, SessionAlone, text_in, with_board
 from uci.game.timed_game import Setup
 from uci.web.board_game import BoardGame
 from uci.web.new_games import loaded_game
@@ -62,25 +62,24 @@ async def test_the_analysis_rests_until_it_is_asked_to_look_deeper(visit, tab):
 
 async def test_one_goes_back_to_a_review_only_from_what_tries_it(tab):
     """Games of others offered it, too."""
-    await tab.send("load", text="1. f3 e5 2. g4 Qh4# 0-1", game=1)
+    await tab.load(FOOLS_MATE)
     await tab.send("review")
     await tab.until(lambda message: message["do"] == "review" and message["ready"])
     await tab.send("play_from_here", side="white", level="full", clock="")
     assert (await tab.state_with("isGame"))["back"]
-    await tab.send("load", text="1. d4 *", game=1)
+    await tab.load("1. d4 *")
     assert not (await tab.state(lambda state: not state["isGame"]))["back"]
 
 
-@pytest.mark.parametrize("moves", ["1. e4 e5 *", "1. e4 e5 2. Nf3 Nc6 *"])
-async def test_two_moves_are_not_reviewed(tab, moves):
-    await tab.send("load", text=moves, game=1)
+async def test_two_moves_are_not_reviewed(tab):
+    await tab.load("1. e4 e5 2. Nf3 Nc6 *")
     await tab.send("review")
     assert "too few moves" in await tab.said()
 
 
 async def test_saving_an_earlier_game_says_nothing_over_the_next_one(tab, tmp_path):
     """ "The game is saved in ..." stood over a game that was not."""
-    await tab.send("load", text="1. e4 *", game=1)
+    await tab.load("1. e4 *")
     await tab.send("explore", moves=["d2d4"])
     await tab.send("position", fen="4k3/8/8/8/8/8/8/4K2R w K - 0 1")
     await text_in(tmp_path / "analyses" / "games.pgn")
@@ -90,7 +89,7 @@ async def test_saving_an_earlier_game_says_nothing_over_the_next_one(tab, tmp_pa
 
 
 def state_of(text):
-    return snapshot(BoardGame(loaded_game(text, 1)[0]), None, None, is_new=True)
+    return snapshot(BoardGame(loaded_game(text, 1)[0]), is_new=True)
 
 
 def test_a_game_of_others_has_its_title_day_and_result_above_it():
@@ -103,23 +102,18 @@ def test_a_game_of_others_has_its_players_ratings():
 
 async def opened(folder, name):
     """What is told after a game of the folder was opened, up to a message of this name."""
-    desk = SessionAlone(folder)
-    await desk.open()
-    told = await desk.told_of(name)
+    desk = await SessionAlone(folder).open()
+    message = await desk.told_of(name)
     desk.close()
-    return told
+    return message
 
 
 async def test_a_chapter_comes_with_the_other_chapters_of_its_study(tmp_path):
     """To go to the next one took three clicks and typing."""
     text = "\n".join(STUDY.format(number=number) for number in (1, 2, 3))
     (tmp_path / "study.pgn").write_text(text)
-    told = await opened(tmp_path, "chapters")
-    assert [chapter["name"] for chapter in told["chapters"]] == [
-        "Chapter 1",
-        "Chapter 2",
-        "Chapter 3",
-    ]
+    names = [chapter["name"] for chapter in (await opened(tmp_path, "chapters"))["chapters"]]
+    assert names == ["Chapter 1", "Chapter 2", "Chapter 3"]
 
 
 async def test_the_title_of_a_chapter_is_edited_in_its_file(tmp_path):
@@ -127,8 +121,8 @@ async def test_the_title_of_a_chapter_is_edited_in_its_file(tmp_path):
     file = tmp_path / "study.pgn"
     text = "\n".join(STUDY.format(number=number) for number in (1, 2))
     file.write_text(text)
-    desk = SessionAlone(tmp_path)
-    key = (await desk.open()).setup.origin.key
+    desk = await SessionAlone(tmp_path).open()
+    key = desk.session.board_game.setup.origin.key
     chapters = (await desk.told_of("chapters"))["chapters"]
     number = [chapter["key"] for chapter in chapters].index(key) + 1
     desk.ask("name", title='Rook "ends"', white="Anna", black="")

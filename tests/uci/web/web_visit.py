@@ -22,6 +22,7 @@ from uci.web.engine_service import EngineService
 from uci.web.server import WebServer
 
 WAIT_S = 200.0
+FOOLS_MATE = "1. f3 e5 2. g4 Qh4# 0-1"
 
 
 def with_board(*made_of):
@@ -148,6 +149,10 @@ class Tab:
     async def send(self, request, **fields):
         await self.socket.write_message(json.dumps({"do": request, **fields}))
 
+    async def load(self, text, game=1):
+        """Opens a game of a PGN for analysis."""
+        await self.send("load", text=text, game=game)
+
     async def until(self, right):
         """The next message that is right."""
         while True:
@@ -166,10 +171,10 @@ class Tab:
         parents = {
             number: int(parent) for parent, node in self._nodes.items() for number in node["next"]
         }
-        found = [last]
-        while found[0] in parents:
-            found.insert(0, parents[found[0]])
-        return [self._nodes[str(number)] for number in found]
+        path = [last]
+        while path[0] in parents:
+            path.insert(0, parents[path[0]])
+        return [self._nodes[str(number)] for number in path]
 
     async def state(self, right=lambda state: True):
         """The next state that is right."""
@@ -198,10 +203,10 @@ class Tab:
 
     async def said(self):
         """The next words, but for those about an engine that is still being loaded."""
-        told = await self.until(
+        message = await self.until(
             lambda message: message["do"] == "say" and "getting ready" not in message["text"]
         )
-        return str(told["text"])
+        return str(message["text"])
 
 
 async def text_in(file, words=""):
@@ -238,8 +243,11 @@ class SessionAlone:
                 pass
             return message
 
+    def load(self, game=1):
+        self.ask("load", text="1. e4 *", game=game)
+
     async def open(self):
-        """Opens the first game of the list."""
+        """Opens the first game of the list, and returns the board."""
         self.ask("games_refresh")
         await self.told_of("games_read")
         fields = dict.fromkeys(("text", "result", "side", "file", "line", "order", "unfolded"), "")
@@ -250,7 +258,11 @@ class SessionAlone:
         async with asyncio.timeout(WAIT_S):
             while self.session.board_game is before:
                 await asyncio.sleep(0.01)
-        return self.session.board_game
+        return self
+
+    @property
+    def study(self):
+        return self.session.board_game.study
 
     def save_now(self):
         self.session.saver.finish(self.session.board_game)

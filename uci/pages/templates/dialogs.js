@@ -253,18 +253,17 @@ const welcome = {
   keys: {},
 
   show({ unfinished, unreviewed, puzzles }) {
-    const place = name => element(`#welcome [data-welcome=${name}]`);
     for (const [name, game] of [["continue", unfinished], ["review", unreviewed]]) {
-      place(name).hidden = !game;
       this.keys[name] = game?.key;
-      if (game) place(name).querySelector("span").textContent = gameWords(game, movesOf(game));
+      element(`[data-welcome=${name}]`).hidden = !game;
+      element(`[data-welcome=${name}] span`).textContent = game ? gameWords(game, movesOf(game)) : "";
     }
-    place("puzzles").querySelector("span").textContent = puzzles;
+    element("[data-welcome=puzzles] span").textContent = puzzles;
   },
 
   open() {
     const { level, clock } = state.choice, name = [...$("level").options].find(({ value }) => value === level)?.text ?? level;
-    element("#welcome [data-welcome=play] span").textContent = `${name} · ${clock || t("No clock")}`;
+    element("[data-welcome=play] span").textContent = `${name} · ${clock || t("No clock")}`;
     send("welcome");
   },
 

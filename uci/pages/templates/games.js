@@ -258,11 +258,9 @@ const explorer = {
 
   ask(again = false) {
     $("explorer").hidden = !state?.analysing;
+    if (again) this.asked = "";
     const isOn = $("explorer-on").checked && !$("explorer").hidden;
-    const wanted = isOn ? `${shownStep().fen} ${$("explorer-side").value}` : "";
-    if (isOn && (again || wanted !== this.asked)) send("explore_games", this.of);
-    if (!isOn) this.list.fill([]);
-    this.asked = wanted;
+    askBeside(this, isOn, $("explorer-side").value, () => send("explore_games", this.of));
   },
 
   // Offers files, too, of which one may be a collection of masters' games.
@@ -279,15 +277,16 @@ const explorer = {
   show({ fen, moves, line, files }) {
     this.offer(files);
     if (fen !== shownStep().fen || !this.asked) return;
-    const before = pathTo(here()).slice(1).map(({ number, san }) => number.endsWith("...") ? san : `${number} ${san}`).join(" ");
-    this.list.fill(moves.length ? moves.map(({ uci, san, counts }) => {
+    const { side, file } = this.of, [, turn, , , , number] = fen.split(" "), path = pathTo(here()).slice(1);
+    const rows = moves.map(({ uci, san, counts }) => {
       const total = counts.reduce((sum, count) => sum + count, 0);
-      const { side, file } = this.of, number = fen.split(" ")[1] === "w" ? `${fen.split(" ")[5]}. ` : before ? "" : `${fen.split(" ")[5]}... `;
-      const list = makeButton(counted(total), () => games.openLine(`${line} ${uci}`.trim(), `${before} ${number}${san}`.trim(), side, file), {
+      const name = movesText([...path, { san, number: `${number}${turn === "w" ? "." : "..."}` }]);
+      const list = makeButton(counted(total), () => games.openLine(`${line} ${uci}`.trim(), name, side, file), {
         className: "count", ariaLabel: several("{count} game with {move}", "{count} games with {move}", total, { move: san }) });
       const bar = chances(make("div", { className: "wdl", role: "img" }), counts.slice(0, 3).map(count => 1000 * count / Math.max(1, total - counts[3])));
       return make("li", {}, makeButton(san, () => send("explore", { moves: [uci] })), list, bar);
-    }) : [words("muted", t("No game goes on from here within its first 30 moves."))]);
+    });
+    this.list.fill(rows.length ? rows : [words("muted", t("No game goes on from here within its first 30 moves."))]);
   },
 };
 on("explorer-on", "change", () => { if ($("explorer-on").checked) send("games_refresh"); explorer.ask(); });

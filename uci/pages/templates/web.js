@@ -99,7 +99,10 @@ const here = () => state.analysing ? wanted ?? state.here : browsed ?? state.las
 const shownStep = () => tree.get(here()) ?? tree.get(state.here);
 const isLatest = () => state.analysing || browsed === null;
 const linesHere = () => state?.analysing && $("lines-on").checked && known.get(shownStep().fen);
-const bottomSide = () => ((state.mine ?? "white") === "white") !== turned ? "white" : "black";
+const rivalOf = side => side === "white" ? "black" : "white";
+const bottomSide = () => turned ? rivalOf(state.mine ?? "white") : state.mine ?? "white";
+// Moves in a row, each with its number where White plays it or it is the first one.
+const movesText = moves => moves.map(({ number, san }, index) => index && number.endsWith("...") ? san : `${number} ${san}`).join(" ");
 
 function show() {
   if (!state) return;
@@ -169,12 +172,11 @@ function sayLesson({ asks, says, looking, over }) {
 
 function showStrips(step) {
   $("about").textContent = $("about").title = state.about.join(" · ");
-  const below = bottomSide(), above = below === "white" ? "black" : "white";
-  for (const [place, side] of [["above", above], ["below", below]]) {
+  for (const [place, side] of [["above", rivalOf(bottomSide())], ["below", bottomSide()]]) {
     $(place).dataset.side = side;
     element(`#${place} .who`).textContent = t(state.names[side]);
     element(`#${place} .rating`).textContent = state.ratings[side];
-    element(`#${place} .material`).replaceChildren(...materialOf(step, PIECES[side], PIECES[side === "white" ? "black" : "white"]));
+    element(`#${place} .material`).replaceChildren(...materialOf(step, PIECES[side], PIECES[rivalOf(side)]));
     $(place).classList.toggle("to-move", state.isGame && !state.end && state.turn === side);
     const seconds = state.clock ? null : clockAt(step, side), clock = element(`#${place} .clock`);
     clock.hidden = Boolean(state.lesson) || !state.clock && seconds === null;
@@ -400,7 +402,7 @@ function lineItem(line, fen, rank) {
     pair.append(button);
     shown.append(pair, " ");
   });
-  shown.title = line.moves.map(({ number, san }, index) => index && number.endsWith("...") ? san : `${number} ${san}`).join(" ");
+  shown.title = movesText(line.moves);
   item.append(shown, wholeButton(item, rank));
   return item;
 }
@@ -417,16 +419,21 @@ function wholeButton(item, rank) {
   return button;
 }
 
+// Asks once for what a list shows beside the position that is looked at. Where the list is off, it is empty.
+function askBeside(aside, isOn, choice, ask) {
+  const wanted = isOn ? `${shownStep().fen} ${choice}` : "";
+  if (isOn && wanted !== aside.asked) ask();
+  if (!isOn) aside.list.fill([]);
+  aside.asked = wanted;
+}
+
 // What players of a rating would play, beside the engine's lines. The switch and the rating are remembered.
 const people = {
   asked: "", list: new MoveList($("people-list")),
 
   ask() {
     const isOn = choices.people === "on" && state.analysing && !state.lesson;
-    const wanted = isOn ? `${shownStep().fen} ${choices.rating}` : "";
-    if (isOn && wanted !== this.asked) send("people", { rating: Number(choices.rating) });
-    if (!isOn) this.list.fill([]);
-    this.asked = wanted;
+    askBeside(this, isOn, choices.rating, () => send("people", { rating: Number(choices.rating) }));
   },
 
   show({ fen, rating, moves }) {
