@@ -65,7 +65,9 @@ class AnalysisTags:
         if self._is_told_as_named or not has_players or [*main_line] == self._opened_line:
             return dict(tags)
         original = " ".join(filter(is_told, (game_name(tags), self["Date"])))
-        start = {name: tags[name] for name in ("SetUp", "FEN", "Variant") if name in tags}
+        start: dict[str, str] = {
+            name: tags[name] for name in ("SetUp", "FEN", "Variant") if name in tags
+        }
         return {
             "Event": f"Analysis of {original}",
             "Date": self._today,

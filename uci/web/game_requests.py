@@ -227,7 +227,9 @@ async def _answer(session: BoardSession, board_game: BoardGame) -> SearchResult 
     if from_book is not None:
         result: SearchResult | None = SearchResult(from_book, None, [], [], 0, 0)
     else:
-        clock = board_game.clock and board_game.clock.limits()
+        clock = None
+        if board_game.clock is not None:
+            clock = board_game.clock.limits()
         result = await _search(session, board, board_game.level, clock)
     if board_game.human is None:
         await asyncio.sleep(max(0.0, _WATCHED_S - (uptime_s() - begun)))

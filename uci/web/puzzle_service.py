@@ -44,8 +44,10 @@ class PuzzleService:
         puzzle = self.training.next(query)
         self._mark = ""
         self._points_before = self.training.standing.rating.points
-        self.attempt = puzzle and PuzzleAttempt(self.training, puzzle)
-        if self.attempt is None:
+        self.attempt = None
+        if puzzle is not None:
+            self.attempt = PuzzleAttempt(self.training, puzzle)
+        else:
             advice = _(
                 "No such puzzle is left for today. Choose others, review some of your games, or "
                 "import Lichess's puzzle file in My games: mistakes become puzzles."
