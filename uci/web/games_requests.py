@@ -7,6 +7,7 @@ from dataclasses import replace
 import chess
 
 from engine.errors import DataError
+from engine.pages.board import Facts
 from uci.common.reading import board_at
 from uci.game.game_file import ListedGame, SavedGame
 from uci.game.timed_game import Setup, saved_game, without_clocks
@@ -44,8 +45,8 @@ def explore_here(session: BoardSession, side: str, file: str) -> None:
 
 def find(service: GamesService, games: GamesFolder, offset: int, **wanted: str) -> None:
     """Tell the page a part of the list, and how far the reviews are."""
-    found, total = games.catalogue.find(GameQuery(**wanted), offset)
-    service.tell({"do": "games_found", **wanted, "games": found, "total": total, "offset": offset})
+    listed, total = games.catalogue.find(GameQuery(**wanted), offset)
+    service.tell({"do": "games_found", **wanted, "games": listed, "total": total, "offset": offset})
     service.tell_work()
 
 
@@ -57,9 +58,9 @@ def progress(service: GamesService, games: GamesFolder) -> None:
 
 def mistakes(service: GamesService, games: GamesFolder, by: str, name: str) -> None:
     """Tell where the mistakes are that a row of the progress counts."""
-    found = positions(counted_games(games.catalogue.reviewed()), by, name)
+    places = positions(counted_games(games.catalogue.reviewed()), by, name)
     service.tell(
-        {"do": "games_mistakes", "positions": found[:_MOST_POSITIONS], "total": len(found)}
+        {"do": "games_mistakes", "positions": places[:_MOST_POSITIONS], "total": len(places)}
     )
 
 
@@ -67,8 +68,10 @@ def explore(
     service: GamesService, games: GamesFolder, board: chess.Board, side: str, file: str
 ) -> None:
     """Tell what was played in a position in the games, and in which files there are more."""
-    moves = [{"uci": one.move.uci(), "san": shown_moves(board.san(one.move)), "counts": one.counts}
-             for one in games.catalogue.explore(board, side, file)]  # fmt: skip
+    moves = list[Facts]()
+    for played in games.catalogue.explore(board, side, file):
+        san = shown_moves(board.san(played.move))
+        moves.append({"uci": played.move.uci(), "san": san, "counts": played.counts})
     line = " ".join(map(chess.Move.uci, board.move_stack))
     service.tell(
         {
@@ -119,13 +122,13 @@ def open_game(service: GamesService, games: GamesFolder, key: str, ply: int) -> 
     """Open a game for analysis after so many plies, from one's own side, with its review if
     there is one.
     """
-    known = games.known(key)
-    game = games.game(known.key)
-    side = games.catalogue.side(known.line)
-    origin: SavedGame | ListedGame = ListedGame(known.key, games.path_of(known))
+    entry = games.known(key)
+    game = games.game(entry.key)
+    side = games.catalogue.side(entry.line)
+    origin: SavedGame | ListedGame = ListedGame(entry.key, games.path_of(entry))
     # What could not be read must not be replaced.
-    if known.file.has_analyses and not game.errors:
-        origin = _as_saved(games, known)
+    if entry.file.has_analyses and not game.errors:
+        origin = _as_saved(games, entry)
     setup = Setup(
         board_at(game), None, headers=game.headers, source=game, seen_by=side, origin=origin
     )
@@ -135,43 +138,43 @@ def open_game(service: GamesService, games: GamesFolder, key: str, ply: int) -> 
         board_game.study.look(node)
     review = None
     with contextlib.suppress(DataError):
-        review = games.reviews.read(known.line)
+        review = games.reviews.read(entry.line)
     service.lay(board_game, review)
     if game.errors:
         fault = translated(str(game.errors[0]))
         sentence = _("the PGN has a fault: {fault}", fault=fault)
         service.tell({"do": "say", "text": sentence, "kind": "error"})
     if is_chapter(game.headers):
-        _tell_chapters(service, games, known)
+        _tell_chapters(service, games, entry)
 
 
-def _tell_chapters(service: GamesService, games: GamesFolder, known: Game) -> None:
+def _tell_chapters(service: GamesService, games: GamesFolder, entry: Game) -> None:
     """Tell what other chapters there are in the file of a game, in their order."""
     chapters = list[dict[str, str]]()
-    for game in known.file.games[:_MOST_CHAPTERS]:
+    for game in entry.file.games[:_MOST_CHAPTERS]:
         chapters.append({"key": game.key, "name": game.chapter or f"{game.white} – {game.black}"})
-    service.tell({"do": "chapters", "chapters": chapters, "key": known.key})
+    service.tell({"do": "chapters", "chapters": chapters, "key": entry.key})
 
 
 def go_on(service: GamesService, games: GamesFolder, key: str) -> None:
     """Continue a game. One against Aino goes on where it stands."""
-    known = games.known(key)
-    game = games.game(known.key)
+    entry = games.known(key)
+    game = games.game(entry.key)
     setup = saved_game(game)
     if setup.levels is None:
-        side = games.catalogue.side(known.line)
+        side = games.catalogue.side(entry.line)
         human = chess.WHITE if side is None else side
         service.lay(BoardGame(replace(setup, human=human)), None)
         return
     setup = replace(setup, source=without_clocks(game))
     if not game.errors:  # what could not be read must not be replaced
-        setup = replace(setup, origin=_as_saved(games, known))
+        setup = replace(setup, origin=_as_saved(games, entry))
     service.lay(BoardGame(setup), None)
 
 
-def _as_saved(games: GamesFolder, known: Game) -> SavedGame:
+def _as_saved(games: GamesFolder, entry: Game) -> SavedGame:
     """Return a game as it stands in its file, apart from the tree that is edited."""
-    return SavedGame(games.game(known.key), games.path_of(known), known.place)
+    return SavedGame(games.game(entry.key), games.path_of(entry), entry.place)
 
 
 def export(service: GamesService, games: GamesFolder, keys: list[str], **wanted: str) -> Steps:

@@ -215,9 +215,9 @@ class Saver:
         """
         if isinstance(home, ListedGame):
             return self._rewrite(home.key, record).result()
-        if isinstance(home, SavedGame):
-            return _save_in(home.path, record, home)
-        return _save_in(new_file, record, None)
+        if home is not None:
+            new_file = home.path
+        return _save_in(new_file, record, home)
 
     def _move_out(
         self, record: chess.pgn.Game, old_file: Path, new_file: Path, error: Exception

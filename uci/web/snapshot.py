@@ -54,9 +54,7 @@ def snapshot(
         "end": board_game.end and asdict(board_game.end),
         "thinking": board_game.is_engine_turn,
         "loading": board_game.is_loading and (board_game.is_engine_turn or board_game.is_asked),
-        "names": _names(board_game),
-        "ratings": _ratings(board_game),
-        "about": _about(board_game),
+        **_heading(board_game),
         "title": board_game.tags.title if board_game.may_be_named else None,
         "review": review_told(review),
         "lesson": lesson and _lesson(lesson, study),
@@ -139,34 +137,23 @@ def _clock(board_game: BoardGame) -> Facts | None:
     return {**left, "running": _name_of(board_game.clock.running)}
 
 
-def _names(board_game: BoardGame) -> dict[str, str]:
-    if board_game.is_game:
-        return {chess.COLOR_NAMES[side]: name for side, name in board_game.names.items()}
-    return {
-        "white": board_game.tags["White"] or "White",
-        "black": board_game.tags["Black"] or "Black",
-    }
-
-
-def _ratings(board_game: BoardGame) -> dict[str, str]:
-    """Return the players' Elo as the tags of a game of others tell it, "" where they do not."""
+def _heading(board_game: BoardGame) -> Facts:
+    """Return what stands above the board: the players' names, and of a game of others their Elo,
+    its title, its day and its result, as far as its tags tell them.
+    """
     ratings: dict[str, str] = dict.fromkeys(chess.COLOR_NAMES, "")
-    for side in chess.COLOR_NAMES:
-        rating = board_game.tags[f"{side.title()}Elo"]
-        if is_told(rating) and not board_game.is_game:
-            ratings[side] = rating
-    return ratings
-
-
-def _about(board_game: BoardGame) -> list[str]:
-    """Return what stands above a game of others: its title, its day and its result."""
     if board_game.is_game:
-        return []
-    day = board_game.tags["Date"].replace(".", "-").removesuffix("-??").removesuffix("-??")
-    result = board_game.tags["Result"]
-    return [
-        words for words in (board_game.tags.title, day, result) if is_told(words) and words != "*"
-    ]
+        names = {chess.COLOR_NAMES[side]: name for side, name in board_game.names.items()}
+        return {"names": names, "ratings": ratings, "about": []}
+    tags = board_game.tags
+    for side in chess.COLOR_NAMES:
+        rating = tags[f"{side.title()}Elo"]
+        if is_told(rating):
+            ratings[side] = rating
+    names = {side: tags[side.title()] or side.title() for side in chess.COLOR_NAMES}
+    day = tags["Date"].replace(".", "-").removesuffix("-??").removesuffix("-??")
+    about = [text for text in (tags.title, day, tags["Result"]) if is_told(text) and text != "*"]
+    return {"names": names, "ratings": ratings, "about": about}
 
 
 def lines_of(board: chess.Board, infos: Sequence[SearchInfo], most: int) -> Facts:

@@ -92,6 +92,16 @@ async function copyText(text) {
   }
 }
 
+// Lets `go` follow a pointer over a curve, which is clicked or dragged along: it gets 0 at the left end, 1 at the right one.
+function followPointer(curve, go) {
+  const follow = event => {
+    const box = curve.getBoundingClientRect();
+    go((event.clientX - box.left) / box.width);
+  };
+  curve.addEventListener("click", follow);
+  curve.addEventListener("pointermove", event => { if (event.buttons & 1) follow(event); });
+}
+
 // Says on a button for a moment that something was done.
 function sayOn(button, text) {
   button.dataset.text ??= button.textContent;

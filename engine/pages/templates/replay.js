@@ -37,18 +37,8 @@ class Replay {
       this.go(Number(place.dataset.ply));
       if (place.matches(".card")) game.querySelector(".columns").scrollIntoView({ block: "start" });
     }));
-    this.followPointer(game.querySelector(".expected"));
+    followPointer(game.querySelector(".expected"), share => this.go(Math.round(share * this.last)));
     this.show();
-  }
-
-  // Goes to the ply under the pointer, also while it is dragged along the curve.
-  followPointer(curve) {
-    const follow = event => {
-      const box = curve.getBoundingClientRect();
-      this.go(Math.round((event.clientX - box.left) / box.width * this.last));
-    };
-    curve.addEventListener("click", follow);
-    curve.addEventListener("pointermove", event => { if (event.buttons & 1) follow(event); });
   }
 
   get shown() { return this.inLine ? this.line[this.inLine - 1] : this.steps[this.ply]; }

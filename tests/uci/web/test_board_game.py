@@ -42,20 +42,6 @@ def play(table, *moves):
         table.play(table.board.parse_san(text))
 
 
-def test_clocks_begin_with_the_first_move():
-    time, table = timed(2)
-    time.seconds = 30
-    assert table.clock.running is None
-    assert table.clock.left(chess.WHITE) == 60
-    play(table, "e4")
-    assert table.clock.running == chess.BLACK
-    time.seconds = 40
-    play(table, "e5")
-    assert table.clock.left(chess.WHITE) == 60
-    assert table.clock.left(chess.BLACK) == 52
-    assert table.clock_times == {1: 60, 2: 52}
-
-
 def test_flag_falls_while_nobody_moves():
     time, table = timed(2)
     play(table, "e4", "e5")
@@ -242,16 +228,6 @@ def test_what_is_looked_at_is_where_its_moves_lead(data):
         study.explore([any_of(study.shown.legal_moves)])
         assert study.main_line == [*study.root.mainline_moves()]
     assert str(study.root).partition("\n\n")[2].replace("\n", " ") == pgn(table)
-
-
-def test_the_record_has_the_tags_of_the_game():
-    table = BoardGame(Setup(clock=GameClock(GameTime(60, 1), Time())))
-    play(table, "f3", "e5", "g4", "Qh4#")
-    tags = record_of(table).headers
-    assert tags["White"] == "You"
-    assert tags["Black"] == "Aino (full strength)"
-    assert tags["Result"] == "0-1"
-    assert tags["TimeControl"] == "60+1"
 
 
 def test_the_page_is_told_what_changed():

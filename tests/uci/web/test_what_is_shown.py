@@ -88,16 +88,10 @@ async def test_saving_an_earlier_game_says_nothing_over_the_next_one(tab, tmp_pa
     assert not [message["text"] for message in tab.seen if "is saved" in message.get("text", "")]
 
 
-def state_of(text):
-    return snapshot(BoardGame(loaded_game(text, 1)[0]), is_new=True)
-
-
-def test_a_game_of_others_has_its_title_day_and_result_above_it():
-    assert state_of(GAME)["about"] == ["Club", "2024-05", "1-0"]
-
-
-def test_a_game_of_others_has_its_players_ratings():
-    assert state_of(GAME)["ratings"] == {"white": "1900", "black": ""}
+def test_a_game_of_others_has_its_title_day_and_result_above_it_and_its_players_ratings():
+    state = snapshot(BoardGame(loaded_game(GAME, 1)[0]), is_new=True)
+    assert state["about"] == ["Club", "2024-05", "1-0"]
+    assert state["ratings"] == {"white": "1900", "black": ""}
 
 
 async def opened(folder, name):

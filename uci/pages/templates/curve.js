@@ -29,11 +29,10 @@ const curve = {
     for (const end of ["x1", "x2"]) cursor.setAttribute(end, this.x(Math.max(0, at)));
   },
 
-  follow(event) {
-    const box = $("curve").getBoundingClientRect(), share = (event.clientX - box.left) / box.width;
-    look(this.points[Math.max(0, Math.min(this.points.length - 1, Math.round(share * (this.points.length - 1))))][0]);
+  follow(share) {
+    const last = this.points.length - 1;
+    look(this.points[Math.max(0, Math.min(last, Math.round(share * last)))][0]);
   },
 };
 
-on("curve", "click", event => curve.follow(event));
-on("curve", "pointermove", event => { if (event.buttons & 1) curve.follow(event); });
+followPointer($("curve"), share => curve.follow(share));

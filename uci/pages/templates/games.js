@@ -72,10 +72,11 @@ const games = {
     this.asked.clear();
     $("games-line").hidden = !this.line;
     for (const button of elements("#games-heads [data-sort]")) {
-      const column = button.dataset.sort, way = { [column]: "ascending", [`-${column}`]: "descending" }[this.order || "-date"];
-      button.ariaPressed = Boolean(way);
-      button.title = way === "ascending" ? t("ascending") : way ? t("descending") : "";
-      button.dataset.way = { ascending: "▲", descending: "▼" }[way] ?? "";
+      const column = button.dataset.sort, ways = { [column]: [t("ascending"), "▲"], [`-${column}`]: [t("descending"), "▼"] };
+      const [title, sign] = ways[this.order || "-date"] ?? ["", ""];
+      button.ariaPressed = sign !== "";
+      button.title = title;
+      button.dataset.way = sign;
     }
     this.draw();
   },

@@ -23,15 +23,12 @@ class LiveBoard {
     this.premoves = null;  // "white" or "black" while that side may make a move in advance
     this.selected = this.cursor = this.drag = this.drawing = null;
     this.drawn = [];  // [from, to, colour]; a circle goes to its own square
-    host.addEventListener("pointerdown", event => this.press(event));
-    host.addEventListener("mousedown", event => { if (!event.target.closest(".promotion")) event.preventDefault(); });
-    host.addEventListener("pointermove", event => this.pull(event));
-    host.addEventListener("pointerup", event => this.release(event));
-    host.addEventListener("pointercancel", () => this.letGo());
+    const acts = { pointerdown: "press", pointermove: "pull", pointerup: "release", pointercancel: "letGo", keydown: "key" };
+    for (const kind in acts) host.addEventListener(kind, event => this[acts[kind]](event));
     host.addEventListener("contextmenu", event => event.preventDefault());
     // A finger makes no click on a square: it would fall on the choice of a promotion that has opened under the finger.
-    host.addEventListener("touchend", event => { if (!event.target.closest(".promotion")) event.preventDefault(); });
-    host.addEventListener("keydown", event => this.key(event));
+    for (const kind of ["mousedown", "touchend"])
+      host.addEventListener(kind, event => { if (!event.target.closest(".promotion")) event.preventDefault(); });
     host.addEventListener("blur", () => { this.cursor = null; this.draw(); });
   }
 
