@@ -246,8 +246,7 @@ class Study:
             gone = todo.pop()
             del self._facts[self.numbers.pop(gone)]
             todo += gone.variations
-        self._join_words(node.parent)
-        self._changed(node.parent)
+        self._rearranged(node.parent)
 
     def _put(self, node: ChildNode, rank: int) -> None:
         """Give a node another rank among its siblings, 0 for the main line's."""
@@ -256,17 +255,17 @@ class Study:
             return
         siblings.remove(node)
         siblings.insert(rank, node)
-        self._join_words(node.parent)
-        self._changed(node.parent)
+        self._rearranged(node.parent)
 
-    def _join_words(self, parent: GameNode) -> None:
-        """Put the words before a node's main move behind it: PGN has no room for them there."""
-        if not parent.variations:
-            return
-        first = parent.variations[0]
-        first.comment = f"{first.starting_comment} {first.comment}".strip()
-        first.starting_comment = ""
-        self._describe(first)
+    def _rearranged(self, parent: GameNode) -> None:
+        """Note that other moves follow a node, or in another order. The words before its main move
+        go behind it: PGN has no room for them there.
+        """
+        for first in parent.variations[:1]:
+            first.comment = f"{first.starting_comment} {first.comment}".strip()
+            first.starting_comment = ""
+            self._describe(first)
+        self._changed(parent)
 
     def _changed(self, node: GameNode) -> None:
         self.changes += 1

@@ -285,7 +285,7 @@ const explorer = {
       const list = makeButton(counted(total), () => games.openLine(`${line} ${uci}`.trim(), name, side, file), {
         className: "count", ariaLabel: several("{count} game with {move}", "{count} games with {move}", total, { move: san }) });
       const bar = chances(make("div", { className: "wdl", role: "img" }), counts.slice(0, 3).map(count => 1000 * count / Math.max(1, total - counts[3])));
-      return make("li", {}, makeButton(san, () => send("explore", { moves: [uci] })), list, bar);
+      return make("li", {}, makeButton(san, () => explore(fen, [{ uci }])), list, bar);
     });
     this.list.fill(rows.length ? rows : [words("muted", t("No game goes on from here within its first 30 moves."))]);
   },

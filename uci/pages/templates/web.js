@@ -3,7 +3,7 @@ const $ = id => document.getElementById(id);
 const element = selector => document.querySelector(selector);
 const elements = selector => [...document.querySelectorAll(selector)];
 const on = (id, kind, act) => $(id).addEventListener(kind, act);
-const isSame = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+const isSame = (before, after) => JSON.stringify(before) === JSON.stringify(after);
 const VALUES = [9, 5, 3, 3, 1];  // of the pieces in PIECES, in pawns
 const PIECES = { white: "QRBNP", black: "qrbnp" };
 const LEAST_REVIEWED = 5;  // plies of a game from which one learns anything, unless it is mate
@@ -389,14 +389,15 @@ function chances(bar, wdl) {
   return bar;
 }
 
+// Plays moves in a position, if it still is the one that is looked at.
+const explore = (fen, moves) => { if (fen === shownStep().fen) send("explore", { moves: moves.map(({ uci }) => uci) }); };
+
 // A line of a position; until there are lines of another position it stays, and then its moves cannot be played.
 function lineItem(line, fen, rank) {
   const item = make("li"), shown = words("moves-of");
   if (line.score) shown.append(words("score", line.score));
   line.moves.forEach((move, index) => {
-    const button = makeButton(move.san, () => {
-      if (fen === shownStep().fen) send("explore", { moves: line.moves.slice(0, index + 1).map(({ uci }) => uci) });
-    });
+    const button = makeButton(move.san, () => explore(fen, line.moves.slice(0, index + 1)));
     const pair = words("move");  // a number stays with its move
     if (index === 0 || !move.number.endsWith("...")) pair.append(words("no", move.number));
     pair.append(button);
@@ -439,7 +440,7 @@ const people = {
   show({ fen, rating, moves }) {
     if (`${fen} ${rating}` !== this.asked) return;
     this.list.fill(moves.map(({ uci, san, share }) => {
-      const button = makeButton(san, () => { if (fen === shownStep().fen) send("explore", { moves: [uci] }); });
+      const button = makeButton(san, () => explore(fen, [{ uci }]));
       const row = make("li", {}, button, words("percent", `${Math.round(100 * share)}%`));
       row.style.setProperty("--share", share);
       return row;
