@@ -35,35 +35,56 @@ settings.load_profile("aino")
 # The tests marked `quick`, as beginnings of paths below this folder: they start no process and no
 # browser, and train nothing. They are for the loop of editing and trying.
 QUICK = (
-    "gradient/ perft/ unit/board/ unit/evaluation/test_material unit/files/ unit/native/ unit/nn/ "
-    "unit/search/ unit/tactics/test_mates unit/test_options protocol/test_parser "
-    "selfplay/matches/test_statistics selfplay/records/"
+    "perft/ unit/board/ unit/evaluation/test_material unit/files/ unit/native/ unit/nn/ "
+    "unit/search/ unit/test_options protocol/test_parser selfplay/matches/test_statistics "
+    "selfplay/records/test_game_record"
 )
 # Files, and tests in them, that cost most.
 NOT_QUICK = """
+unit/board/test_board_differential
+unit/board/test_game_splices
+unit/board/test_pgn.py::test_a_huge_game
+unit/board/test_pgn.py::test_a_changed_character
+unit/board/test_pgn.py::test_whole_games
+unit/files/test_source_text
+unit/files/test_text.py::test_an_archive
+unit/files/test_wire
 unit/native/test_compiler
 unit/native/test_jit
 unit/native/test_targets
 unit/native/test_link_time
+unit/native/test_numba_names
+unit/native/test_atomics
+unit/native/test_aligned_arrays
 unit/nn/test_callbacks
+unit/nn/test_damaged_checkpoints
+unit/nn/test_loader
+unit/nn/test_nn_backend
 unit/nn/test_notebook
+unit/nn/test_onnx_file
 unit/nn/test_resuming
+unit/nn/test_trainer
+unit/nn/test_losses.py::test_confusion_is_drawn
+unit/search/test_book
+unit/search/test_butterfly
 unit/search/test_finishing
 unit/search/test_forgetting
-unit/search/test_run
-unit/search/test_tactical_priors
+unit/search/test_goals
+unit/search/test_human_time
 unit/search/test_interrupts
+unit/search/test_late_policy
+unit/search/test_lc0
+unit/search/test_like_people
+unit/search/test_nodes_time
 unit/search/test_play_or_analysis
-unit/search/test_walkers
+unit/search/test_repetitions
+unit/search/test_run
 unit/search/test_stint
+unit/search/test_tactical_priors
+unit/search/test_transpositions
+unit/search/test_walkers
 unit/search/test_params.py::test_parameters
-unit/board/test_pgn.py::test_a_huge_game
-unit/nn/test_loader
-unit/nn/test_onnx_file
-unit/nn/test_losses.py::test_confusion_is_drawn
-selfplay/records/test_store.py::test_writing
 selfplay/matches/test_statistics.py::test_error_rates
-gradient/test_gradients.py::test_layer_gradients_agree_with_central_differences[Encoder [2, 3, 4]
 """
 
 

@@ -20,7 +20,7 @@ OPTIONS = EngineOptions(evaluator="material", threads=1, hash_mib=8)
 STARTS = (
     "4k3/8/8/8/3PP3/4K3/8/8 w - - 0 1",
     "6k1/5ppp/8/8/8/8/r4PPP/1R4K1 w - - 0 1",
-    "7k/8/8/8/8/8/8/KQ5q w - - 0 1",
+    "7k/7p/8/8/8/8/8/KQ5q w - - 0 1",  # with a pawn: without, each game would be solved
     "r5k1/8/8/8/8/8/8/R3B1K1 b - - 0 1",
 )
 
@@ -47,7 +47,7 @@ def test_a_root_move_that_repeats_a_third_time_is_a_draw_in_a_kept_tree():
     rng = np.random.default_rng(5)
     draws = 0
     with Engine(OPTIONS) as engine:
-        for number in range(100):
+        for number in range(24):
             board = chess.Board(STARTS[number % len(STARTS)])
             engine.new_game()
             while any(board.legal_moves) and board.ply() < 20:
@@ -57,7 +57,7 @@ def test_a_root_move_that_repeats_a_third_time_is_a_draw_in_a_kept_tree():
                         assert (child.q, child.draw, child.pv) == (0.0, 1.0, (child.move,))
                         draws += 1
                 shuffle(board, rng)
-    assert draws > 15
+    assert draws > 5
 
 
 def test_one_repetition_of_the_root_is_no_draw():
