@@ -89,7 +89,7 @@ __all__ += layers.__all__
 
 def __getattr__(name: str) -> Any:
     """Name what stands here for a name of another library."""
-    activation = (
-        {name: f'Activation("{name.lower()}")'} if name.lower() in layers.ACTIVATIONS else {}
-    )
-    raise other_name("engine.nn", name, {**CLASSES, **activation})
+    names = dict(CLASSES)
+    if name.lower() in layers.ACTIVATIONS:
+        names[name] = f'Activation("{name.lower()}")'
+    raise other_name("engine.nn", name, names)

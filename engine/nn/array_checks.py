@@ -1,6 +1,7 @@
 """Arrays as layers take them: their forms, errors for those that do not fit, and their rows."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any
 
@@ -16,10 +17,11 @@ def is_array(x: Any) -> bool:
     """Whether `x` has a shape and a dtype of NumPy's, as arrays on all backends. Pandas' tables,
     masked arrays, and matrices, which multiply in another way, are none.
     """
-    is_other = type(x) is not np.ndarray and (
-        hasattr(x, "iloc") or isinstance(x, np.matrix | np.ma.MaskedArray)
-    )
-    return hasattr(x, "shape") and hasattr(getattr(x, "dtype", None), "kind") and not is_other
+    if type(x) is np.ndarray:
+        return True
+    if hasattr(x, "iloc") or isinstance(x, np.matrix | np.ma.MaskedArray):
+        return False
+    return hasattr(x, "shape") and hasattr(getattr(x, "dtype", None), "kind")
 
 
 def form_of(value: Any) -> str:
@@ -40,9 +42,7 @@ class ShapedArrays(dict[str, Array]):
         if not is_array(array) or isinstance(array, np.generic) or array.shape != before.shape:
             expected = "an array" if before is array else form_of(before)
             raise ShapeError(f"{name}: expected {expected}, found {form_of(array)}")
-        super().__setitem__(
-            name, array if array.dtype == before.dtype else array.astype(before.dtype)
-        )
+        super().__setitem__(name, array.astype(before.dtype, copy=False))
 
     def update(self, arrays: Mapping[str, Array]) -> None:  # type: ignore[override]
         for name, array in arrays.items():
@@ -59,14 +59,17 @@ def check_input(owner: object, x: Array, *sides: int | str, dtype: Any = "floati
     A number must equal the side, a name matches any size, and "..." matches any number of sides.
     `dtype` is one dtype, or "floating", "integer", "numeric" or "bool" for all dtypes of that kind.
     """
-    is_kind = is_array(x) and (
-        x.dtype.kind in _KINDS[dtype] if isinstance(dtype, str) else x.dtype == dtype
-    )
-    if not is_kind or not _fits(x.shape, sides):
-        expected = ", ".join(str(side) for side in sides)
+    if not is_array(x) or not _has_dtype(x, dtype) or not _fits(x.shape, sides):
+        expected = ", ".join(map(str, sides))
         raise ShapeError(
             f"{type(owner).__name__}: expected {dtype} [{expected}], found {form_of(x)}"
         )
+
+
+def _has_dtype(x: Array, dtype: Any) -> bool:
+    if isinstance(dtype, str):
+        return x.dtype.kind in _KINDS[dtype]
+    return bool(x.dtype == dtype)
 
 
 def check_board(owner: object, x: Array) -> None:
@@ -89,10 +92,9 @@ def _fits(shape: tuple[int, ...], sides: tuple[int | str, ...]) -> bool:
     if "..." in sides:
         gap = sides.index("...")
         sides = (*sides[:gap], *["any"] * (len(shape) - len(sides) + 1), *sides[gap + 1 :])
-    if len(shape) != len(sides):
-        return False
-    pairs = zip(shape, sides, strict=True)
-    return list(shape) == [length if isinstance(side, str) else side for length, side in pairs]
+    return len(shape) == len(sides) and all(
+        isinstance(side, str) or side == length for length, side in zip(shape, sides, strict=True)
+    )
 
 
 def copies(tensors: Mapping[str, Array]) -> dict[str, Array]:
@@ -100,11 +102,10 @@ def copies(tensors: Mapping[str, Array]) -> dict[str, Array]:
     return {name: array.copy(order="K") for name, array in tensors.items()}
 
 
-def same_arrays(some: Mapping[str, Array], others: Mapping[str, Array]) -> bool:
+def same_arrays(a: Mapping[str, Array], b: Mapping[str, Array]) -> bool:
     """Whether two groups of arrays have the same names and numbers."""
-    return some.keys() == others.keys() and all(
-        array.shape == others[name].shape and bool((array == others[name]).all())
-        for name, array in some.items()
+    return a.keys() == b.keys() and all(
+        array.shape == b[name].shape and bool((array == b[name]).all()) for name, array in a.items()
     )
 
 
@@ -130,6 +131,13 @@ def mapped(function: Callable[[Any], Any], value: Any) -> Any:
     return function(value)
 
 
+def as_tuple(x: Any) -> tuple[Any, ...]:
+    """Return a tuple of arrays as it is, and one array as a tuple."""
+    if isinstance(x, tuple):
+        return x
+    return (x,)
+
+
 def leaves(value: Any) -> list[Any]:
     """Return the arrays in tuples and dicts, in order."""
     if isinstance(value, dict):
@@ -149,16 +157,24 @@ def rows_of(x: Any, rows: Any) -> Any:
             return array[rows]
         if array is None:
             return None
-        part = array[rows if isinstance(rows, slice) else backend_of(array).asarray(rows)]
-        return np.asarray(part) if isinstance(part, np.memmap) else part
+        places = rows
+        if not isinstance(rows, slice):
+            places = backend_of(array).asarray(rows)
+        part = array[places]
+        if isinstance(part, np.memmap):
+            return np.asarray(part)
+        return part
 
     return mapped(chosen, x)
 
 
-def joined_rows(outputs: list[Any]) -> Any:
+def joined_rows(outputs: Sequence[Any]) -> Any:
     """Join the outputs of several batches: arrays, or tuples or dicts of arrays."""
-    if isinstance(outputs[0], tuple):
-        return tuple(joined_rows(list(parts)) for parts in zip(*outputs, strict=True))
-    if isinstance(outputs[0], dict):
-        return {name: joined_rows([output[name] for output in outputs]) for name in outputs[0]}
-    return outputs[0] if len(outputs) == 1 else xp_of(outputs[0]).concatenate(outputs)
+    first = outputs[0]
+    if isinstance(first, tuple):
+        return tuple(map(joined_rows, zip(*outputs, strict=True)))
+    if isinstance(first, dict):
+        return {name: joined_rows([*map(itemgetter(name), outputs)]) for name in first}
+    if len(outputs) == 1:
+        return first
+    return xp_of(first).concatenate(outputs)

@@ -11,33 +11,29 @@ from engine.errors import ConfigError
 
 @cache
 def _names_of(base: type) -> frozenset[str]:
-    names = dir(base) + [
-        name for kind in base.__mro__ for name in vars(kind).get("__annotations__", ())
-    ]
+    names = set(dir(base))
+    for parent in base.__mro__:
+        names |= vars(parent).get("__annotations__", {}).keys()
     return frozenset(name for name in names if not name.startswith("__"))
 
 
 def check_class(
-    base: type, made: type, free: Collection[str], keeps_arguments: bool = True
+    base: type, subclass: type, free: Collection[str], keeps_arguments: bool = True
 ) -> None:
     """Raise ConfigError for a class with an attribute that has a name of `base`, or with such an
     argument of its constructor, if objects keep these. Those in `free` are there to be overridden.
     """
-    hidden = [
-        argument.name
-        for argument in inspect.signature(made).parameters.values()
-        if argument.name in _names_of(base) and argument.kind is not argument.VAR_KEYWORD
-    ]
-    if not keeps_arguments:
-        hidden = []
-    for name, value in vars(made).items():
+    names = _names_of(base)
+    if keeps_arguments:
+        for argument in inspect.signature(subclass).parameters.values():
+            if argument.name in names and argument.kind is not argument.VAR_KEYWORD:
+                raise _hidden(base, subclass, argument.name)
+    for name, value in vars(subclass).items():
         # A method may take the place of a method, and nothing else.
         is_method = callable(value) or isinstance(value, classmethod | staticmethod)
         fits = name in free and is_method == callable(getattr(base, name, None))
-        if name in _names_of(base) and not fits:
-            hidden.append(name)
-    if hidden:
-        raise _hidden(base, made, hidden[0])
+        if name in names and not fits:
+            raise _hidden(base, subclass, name)
 
 
 def check_attribute(base: type, owner: object, name: str, free: Collection[str]) -> None:
@@ -46,7 +42,7 @@ def check_attribute(base: type, owner: object, name: str, free: Collection[str])
         raise _hidden(base, type(owner), name)
 
 
-def _hidden(base: type, made: type, name: str) -> ConfigError:
+def _hidden(base: type, subclass: type, name: str) -> ConfigError:
     return ConfigError(
-        f"{made.__name__}: {name!r} is a name of {base.__name__}'s own; call yours otherwise"
+        f"{subclass.__name__}: {name!r} is a name of {base.__name__}'s own; call yours otherwise"
     )

@@ -6,7 +6,7 @@ train, held_out = datasets.digits()  # drawn, of 16x16 pixels
 train, held_out = datasets.digits("folder")  # MNIST, from its files in this folder, of 32x32 pixels
 """
 
-import itertools
+import math
 import struct
 from pathlib import Path
 from typing import NamedTuple
@@ -65,17 +65,21 @@ def _split(images: np.ndarray, labels: np.ndarray, held_out: int) -> Digits:
 
 def _read_idx(folder: Path, name: str, magic: int, dimensions: int) -> np.ndarray:
     """Return an IDX file: magic and sides as big-endian u32, then bytes."""
-    names = name, f"{name}.gz", name.replace("-idx", ".idx")  # the last from Kaggle
-    path = next((folder / one for one in names if (folder / one).exists()), None)
+    kaggle_name = name.replace("-idx", ".idx")
+    paths = folder / name, folder / f"{name}.gz", folder / kaggle_name
+    path = next(filter(Path.exists, paths), None)
     if path is None:
         raise DataError(f"{folder}: expected {name} or {name}.gz, found neither")
     with reading(path), open_unpacked(path) as (stream, _):
         data = stream.read()
     header = struct.Struct(f">{1 + dimensions}I")
-    found, *shape = header.unpack_from(data) if len(data) >= header.size else (0,)
-    if found != magic or len(data) - header.size != int(np.prod(shape)):
+    file_magic = 0
+    shape: list[int] = []
+    if len(data) >= header.size:
+        file_magic, *shape = header.unpack_from(data)
+    if file_magic != magic or len(data) - header.size != math.prod(shape):
         raise DataError(
-            f"{path}: expected IDX data with magic {magic} in full, found magic {found}"
+            f"{path}: expected IDX data with magic {magic} in full, found magic {file_magic}"
         )
     return np.frombuffer(data, np.uint8, offset=header.size).reshape(shape)
 
@@ -122,16 +126,18 @@ def drawn_digits(count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.n
 
 def _segments(lines: str) -> tuple[np.ndarray, np.ndarray]:
     """Return where the segments of all lines start and end, each [S, 2] as (x, y) in [0, 1]."""
-    pairs = list[tuple[tuple[int, ...], tuple[int, ...]]]()
+    segments = []
     for line in lines.split("|"):
-        pairs += itertools.pairwise([tuple(map(int, point.split(","))) for point in line.split()])
-    starts, ends = (np.array(column) / 100 for column in zip(*pairs, strict=True))
+        points = np.array([point.split(",") for point in line.split()], float) / 100
+        segments.append([points[:-1], points[1:]])
+    starts, ends = np.concatenate(segments, axis=1)
     return starts, ends
 
 
 def _drawn(
     starts: np.ndarray, ends: np.ndarray, count: int, rng: np.random.Generator
 ) -> np.ndarray:
+    """Draw one digit `count` times: float32 [count, 16, 16]."""
     points, places = np.unique(np.concatenate([starts, ends]), axis=0, return_inverse=True)
     # One move for segments that meet.
     joined = _moved(points, count, rng)[:, places.reshape(-1)]

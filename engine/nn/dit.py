@@ -45,11 +45,13 @@ def save(
     path = Path(path)
     arrays = _stored_arrays(path, model, dtype)
     backend = backend_of_all(model.named_parameters())
-    machine = {"backend": backend.name, "device": backend.device, "versions": backend.versions()}
-    seed = {"seed": configuration["seed"]} if configuration and "seed" in configuration else {}
+    origin: dict[str, Any] = {**provenance()}
+    if configuration and "seed" in configuration:
+        origin["seed"] = configuration["seed"]
+    origin |= {"backend": backend.name, "device": backend.device, "versions": backend.versions()}
     header = {
         "model": model.config(),
-        "provenance": {**provenance(), **seed, **machine},
+        "provenance": origin,
         "card": dict(card or {}),
         "configuration": dict(configuration or {}),
     }
@@ -65,9 +67,8 @@ def load(path: str | Path) -> tuple[Layer, dict[str, Any]]:
     header, tensors = load_tensors(path)
     elements = sum(tensor.size for tensor in tensors.values())
     try:
-        if (
-            needed := _lower_bound(header["model"])
-        ) > elements:  # random weights are counted while they are drawn
+        needed = _lower_bound(header["model"])  # random weights are counted while they are drawn
+        if needed > elements:
             raise ConfigError(
                 f"the architecture needs more than {needed} numbers, the file holds {elements}"
             )
@@ -95,7 +96,9 @@ class BlankGenerator(np.random.Generator):
         self.left, self._shapes_alone = elements, shapes_alone
 
     def normal(self, loc: Any = 0.0, scale: Any = 1.0, size: Any = ()) -> Any:
-        shape = () if size is None else tuple(np.atleast_1d(size))
+        shape = ()
+        if size is not None:
+            shape = tuple(np.atleast_1d(size))
         self.left -= math.prod(shape)
         if self.left < 0:
             raise ConfigError(
@@ -112,16 +115,18 @@ def _lower_bound(value: Any) -> int:
     A layer has at least as many parameters as its `sizes` multiplied: their product is summed over
     all layers.
     """
-    if isinstance(value, Mapping):
-        kind = value.get("layer")
-        sizes = REGISTRY[kind].sizes if isinstance(kind, str) and kind in REGISTRY else ()
-        numbers = [abs(value[name]) for name in sizes if type(value.get(name)) is int]
-        return (math.prod(numbers) if numbers else 0) + sum(
-            _lower_bound(part) for part in value.values()
-        )
     if isinstance(value, list):
-        return sum(_lower_bound(part) for part in value)
-    return 0
+        return sum(map(_lower_bound, value))
+    if not isinstance(value, Mapping):
+        return 0
+    inside = sum(map(_lower_bound, value.values()))
+    kind = value.get("layer")
+    if not isinstance(kind, str) or kind not in REGISTRY:
+        return inside
+    numbers = [abs(value[name]) for name in REGISTRY[kind].sizes if type(value.get(name)) is int]
+    if not numbers:
+        return inside
+    return math.prod(numbers) + inside
 
 
 def _stored_arrays(path: Path, model: Layer, dtype: str) -> dict[str, np.ndarray]:
@@ -136,7 +141,9 @@ def _stored_arrays(path: Path, model: Layer, dtype: str) -> dict[str, np.ndarray
         largest = float(np.abs(array).max(initial=0.0))
         if not largest <= float(np.finfo(np.float32).max):  # `not` makes this true for NaN
             raise NetFileError(path, f"finite numbers to save in {name}", "infinity or NaN")
-        fits = largest == 0.0 or _FLOAT16_RANGE[0] <= largest <= _FLOAT16_RANGE[1]
-        half = dtype == "float16" and name not in buffers and fits
-        arrays[name] = NUMPY.asarray(array, DTYPES["float16" if half else "float32"])
+        fits_half = largest == 0.0 or _FLOAT16_RANGE[0] <= largest <= _FLOAT16_RANGE[1]
+        precision = "float32"
+        if fits_half and name not in buffers:
+            precision = dtype
+        arrays[name] = NUMPY.asarray(array, DTYPES[precision])
     return arrays

@@ -44,8 +44,10 @@ def plot_histograms(arrays: Mapping[str, Any], path: str | Path, title: str = ""
         values = to_numpy(array).ravel().astype(np.float64)
         finite = values[np.isfinite(values)]
         axes.hist(finite, bins=50)
-        left = f", {len(values) - len(finite)} not finite" if len(finite) < len(values) else ""
-        axes.set_title(f"{name} {list(array.shape)}{left}", fontsize=8)
+        label = f"{name} {list(array.shape)}"
+        if len(finite) < len(values):
+            label += f", {len(values) - len(finite)} not finite"
+        axes.set_title(label, fontsize=8)
         axes.tick_params(labelsize=7)
     figure.suptitle(title)
     figure.savefig(path)

@@ -55,5 +55,7 @@ MEMBERS = {
 
 def other_name(owner: str, name: str, here: dict[str, str]) -> AttributeError:
     """Return the error for a name that `owner` has not, with the name here if it is known."""
-    hint = f"; here it is {here[name]}" if name in here else ""
-    return AttributeError(f"{owner} has no {name!r}{hint}")
+    sentence = f"{owner} has no {name!r}"
+    if name in here:
+        sentence += f"; here it is {here[name]}"
+    return AttributeError(sentence)

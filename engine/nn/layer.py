@@ -32,12 +32,13 @@ from engine.nn.array_checks import (
     check_gradient,
     is_array,
     joined_rows,
+    leaves,
     mapped,
     rows_of,
 )
 from engine.nn.base_names import check_attribute, check_class
 from engine.nn.foreign_names import MEMBERS, other_name
-from engine.nn.module import Module
+from engine.nn.module import Module, dotted
 from engine.nn.summary import layer_text, summary_table
 
 Gradients = dict[str, Array]
@@ -179,7 +180,8 @@ class Layer(Module):
         """
         if batch_size < 1:
             raise ConfigError(f"predict: batch_size must be at least 1, not {batch_size}")
-        starts = range(0, max(len(x[0] if isinstance(x, tuple) else x), 1), batch_size)
+        rows = max(len(leaves(x)[0]), 1)
+        starts = range(0, rows, batch_size)
         return joined_rows([self(rows_of(x, slice(start, start + batch_size))) for start in starts])
 
     def prepared(self, x: Any) -> Any:
@@ -196,7 +198,9 @@ class Layer(Module):
         def placed(array):
             if not is_array(array):
                 return array
-            dtype = parameter.dtype if array.dtype.kind == "f" else array.dtype
+            dtype = array.dtype
+            if dtype.kind == "f":
+                dtype = parameter.dtype
             return backend_of(parameter).asarray(array, dtype)
 
         return mapped(placed, x)
@@ -231,17 +235,14 @@ class Layer(Module):
             raise ConfigError(
                 f"{name}: expected attributes like the constructor's arguments, found no {missing}"
             )
-        later = {
-            name: argument.default
-            for name, argument in inspect.signature(type(self)).parameters.items()
-            if argument.kind is argument.KEYWORD_ONLY
-        }
-        values = {name: _described(getattr(self, name)) for name in self.settings}
-        return {"layer": self.kind} | {
-            name: value
-            for name, value in values.items()
-            if name not in later or value != later[name]
-        }
+        arguments = inspect.signature(type(self)).parameters
+        config: dict[str, Any] = {"layer": self.kind}
+        for name in self.settings:
+            value = _described(getattr(self, name))
+            came_later = arguments[name].kind is inspect.Parameter.KEYWORD_ONLY
+            if not came_later or value != arguments[name].default:
+                config[name] = value
+        return config
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], rng: np.random.Generator) -> Self:
@@ -296,11 +297,12 @@ def _computed(forward: Callable[..., Forward]) -> Callable[..., Forward]:
                 check_gradient(self, dy, shape)
             with one_blas_thread:
                 dx, grads = backward(dy)
-            # A sum over all axes is no array, and limits and shards change gradients in place.
-            return dx, {
-                name: np.asarray(array) if isinstance(array, np.generic) else array
-                for name, array in grads.items()
-            }
+            arrays = dict(grads)
+            for name, array in grads.items():
+                # A sum over all axes is no array, and limits and shards change gradients in place.
+                if isinstance(array, np.generic):
+                    arrays[name] = np.asarray(array)
+            return dx, arrays
 
         return y, computed_backward
 
@@ -311,14 +313,17 @@ def layer_from_config(config: Mapping[str, Any], rng: np.random.Generator) -> La
     """Build a layer from its configuration. Raises ConfigError for an unknown kind or arguments
     that do not fit.
     """
-    kind = config.get("layer") if isinstance(config, Mapping) else None
+    kind = None
+    if isinstance(config, Mapping):
+        kind = config.get("layer")
     if not isinstance(kind, str) or kind not in REGISTRY:
         advice = (
             "first import the module that registers it, "
             "such as engine.network.sparse.sparse_model for sparse networks"
         )
         raise ConfigError(f"unknown layer {kind!r}: {advice}; known: {', '.join(sorted(REGISTRY))}")
-    arguments = {key: value for key, value in config.items() if key != "layer"}
+    arguments = dict(config)
+    del arguments["layer"]
     try:
         return REGISTRY[kind].from_config(arguments, rng)
     except (TypeError, ValueError, KeyError, AttributeError, ZeroDivisionError) as error:
@@ -331,7 +336,9 @@ def _described(value: Any) -> Any:
         return {name: _described(part) for name, part in value.items()}
     if isinstance(value, list | tuple):
         return [_described(part) for part in value]
-    return value.config() if isinstance(value, Layer) else value
+    if isinstance(value, Layer):
+        return value.config()
+    return value
 
 
 def _built(value: Any, rng: np.random.Generator) -> Any:
@@ -359,25 +366,24 @@ def forward_part(
     Backward names the part's gradients as the composite layer does. A ShapeError names the part by
     its dotted path.
     """
-    extras = {"mask": mask, "state": None if state is None else state.setdefault(name, {})}
-    options = {
-        key: value for key, value in extras.items() if value is not None and key in part.options
-    }
+    options: dict[str, Any] = {}
+    if mask is not None and "mask" in part.options:
+        options["mask"] = mask
+    if state is not None and "state" in part.options:
+        options["state"] = state.setdefault(name, {})
     try:
         y, part_backward = part.forward(x, training, **options)
     except ShapeError as error:
-        error.layer = f"{name}.{error.layer}" if error.layer else name
+        error.layer = dotted(name, error.layer)
         raise
+    if part._needless:
+        return y, lambda dy: (None, {})
 
     def backward(dy):
         dx, grads = part_backward(dy)
         return dx, prefixed(name, grads)
 
-    return y, _no_gradient if part._needless else backward
-
-
-def _no_gradient(dy: Array) -> tuple[None, Gradients]:
-    return None, {}
+    return y, backward
 
 
 def prefixed(prefix: str, grads: Mapping[str, Array]) -> Gradients:
@@ -392,9 +398,10 @@ def check_distinct(parts: Mapping[str, Layer]) -> None:
     places: dict[int, str] = {}
     for name, part in parts.items():
         for path, layer in part.walk(name):
-            if (layer.params or layer.buffers) and (
-                first := places.setdefault(id(layer), path)
-            ) != path:
+            if not layer.params and not layer.buffers:
+                continue
+            first = places.setdefault(id(layer), path)
+            if first != path:
                 raise ConfigError(
                     f"{first} and {path} are one layer, which would be trained twice: build two"
                 )

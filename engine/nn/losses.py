@@ -83,17 +83,11 @@ def softmax_cross_entropy(
     _check_floating("softmax_cross_entropy", logits, least=2)
     last = logits.ndim - 1
     if axis is not None and axis % logits.ndim != last:
-        xp = xp_of(logits)
-        logits, targets, mask = (
-            xp.ascontiguousarray(xp.moveaxis(array, axis, -1))
-            if getattr(array, "ndim", 0) == last + 1
-            else array
-            for array in (logits, targets, mask)
-        )
+        sides = logits.ndim
         loss, gradient = softmax_cross_entropy(
-            logits,
-            targets,
-            mask,
+            _classes_last(logits, axis, sides),
+            _classes_last(targets, axis, sides),
+            _classes_last(mask, axis, sides),
             ignore_index,
             class_weights=class_weights,
             label_smoothing=label_smoothing,
@@ -101,7 +95,7 @@ def softmax_cross_entropy(
             weights=weights,
             axis=-1,
         )
-        return loss, xp.moveaxis(gradient, -1, axis)
+        return loss, xp_of(logits).moveaxis(gradient, -1, axis)
     if axis is None and last > 2:
         _check_axis(logits, targets)
     _check_targets(logits, targets, mask, ignore_index is not None)
@@ -113,12 +107,8 @@ def softmax_cross_entropy(
     if weights is not None:
         of_places = place_weights("softmax_cross_entropy", weights, logits.shape[:-1], logits)
     of_classes = _class_weights(logits, class_weights)
-    if (
-        mask is None
-        and targets.dtype.kind in "iu"
-        and targets.ndim < last + 1
-        and logits.shape[-1] > 1
-    ):
+    are_classes = targets.dtype.kind in "iu" and targets.ndim == last
+    if are_classes and mask is None and logits.shape[-1] > 1:
         settings = of_classes, of_places, label_smoothing, reduction
         result = _loss_of_classes(logits, targets, ignore_index, *settings)
         if result is not None:
@@ -138,14 +128,31 @@ def softmax_cross_entropy(
     total = float(losses.sum())
     if reduction == "sum":
         return MeanOver(total, SUM), gradient
-    share = 1 / weight if weight else 0.0
+    share = _share(weight)
     return MeanOver(total * share, weight), gradient * share
+
+
+def _classes_last(array: Any, axis: int, sides: int) -> Any:
+    """Return an array of so many sides with its axis of classes at the end; any other as it is."""
+    if getattr(array, "ndim", 0) != sides:
+        return array
+    xp = xp_of(array)
+    return xp.ascontiguousarray(xp.moveaxis(array, axis, -1))
+
+
+def _share(weight: float) -> float:
+    """Return what a sum over so much weight is multiplied by for a mean; 0 where nothing counts."""
+    if not weight:
+        return 0.0
+    return 1 / weight
 
 
 def _check_targets(logits: Array, targets: Array, mask: Array | None, are_classes: bool) -> None:
     """Raise ShapeError unless targets and mask fit the logits, in the same memory."""
     *places, actions = logits.shape
-    shapes = ([*places],) if are_classes else ([*places], [*places, actions])
+    shapes = [places]
+    if not are_classes:
+        shapes.append([*places, actions])
     if not is_array(targets) or list(targets.shape) not in shapes:
         expected = f"targets {' or '.join(map(str, shapes))} for logits {list(logits.shape)}"
         raise ShapeError(f"softmax_cross_entropy: expected {expected}, found {form_of(targets)}")
@@ -170,7 +177,9 @@ def _distribution(logits: Array, targets: Array, mask: Array | None) -> Array:
         raise ShapeError(
             "softmax_cross_entropy: expected at least 2 outputs, found 1, whose probability is always 1"
         )
-    pure = targets[:, None] == xp.arange(actions) if are_classes else targets
+    pure = targets
+    if are_classes:
+        pure = targets[:, None] == xp.arange(actions)
     if mask is not None:
         fits = mask | (pure == 0)
         is_possible, all_fit = to_numpy(xp.stack([mask.any(axis=1).all(), fits.all()]))
@@ -214,24 +223,27 @@ def _of_each_place(
     xp = xp_of(logits)
     losses = xp.zeros(counted.shape, logits.dtype)
     gradient = xp.zeros_like(logits)
-    rows, row_targets = logits[counted], targets[counted]
-    allowed = None if mask is None else mask[counted]
+    rows = logits[counted]
+    allowed = None
+    if mask is not None:
+        allowed = mask[counted]
     if not len(rows):
         return losses, gradient, 0.0
-    pure = _distribution(rows, row_targets, allowed)
+    pure = _distribution(rows, targets[counted], allowed)
     smooth = pure * (1 - smoothing) + smoothing / logits.shape[-1]
     terms, slopes = _soft_parts(rows, smooth * class_weights, allowed, 1)
     row_losses = -terms.sum(axis=1)
-    are_classes = pure.dtype == bool
-    row_weights = pure * class_weights if are_classes else xp.ones(len(pure), logits.dtype)
+    weights = xp.ones((len(pure), 1), logits.dtype)
+    if pure.dtype == bool:  # classes
+        weights = pure * class_weights
     if of_places is not None:
-        row_weight = of_places[counted]
-        row_losses = row_losses * row_weight
-        slopes = slopes * row_weight[:, None]
-        row_weights = row_weights * (row_weight[:, None] if are_classes else row_weight)
+        row_weights = of_places[counted]
+        row_losses = row_losses * row_weights
+        slopes = slopes * row_weights[:, None]
+        weights = weights * row_weights[:, None]
     losses[counted] = row_losses
     gradient[counted] = slopes
-    return losses, gradient, float(row_weights.sum())
+    return losses, gradient, float(weights.sum())
 
 
 def place_weights(owner: str, weights: Any, places: tuple[int, ...], like: Array) -> Array:
@@ -273,7 +285,9 @@ def _loss_of_classes(
     reduction: str,
 ) -> tuple[Any, Array] | None:
     """Return `softmax_cross_entropy` for classes [B] or [B, T], if a kernel computes it."""
-    counted = ... if ignore_index is None else targets != ignore_index
+    counted: Any = ...
+    if ignore_index is not None:
+        counted = targets != ignore_index
     classes = targets[counted]
     if classes.size:
         _check_classes(classes, logits.shape[-1])
@@ -283,7 +297,7 @@ def _loss_of_classes(
     weight = float(row_weights.sum(dtype=np.float64))
     share = 1.0
     if reduction == "mean":
-        share = 1 / weight if weight else 0.0
+        share = _share(weight)
     settings = ignore_index, share, of_places, of_classes, smoothing
     result = operations_for(logits).cross_entropy(logits, targets, *settings)
     if result is None:
@@ -294,8 +308,9 @@ def _loss_of_classes(
     if reduction == "sum":
         return MeanOver(total, SUM), gradient
     mean = total * share
-    is_of_examples = logits.ndim == 2 and weight == len(logits)
-    return mean if is_of_examples else MeanOver(mean, weight), gradient
+    if logits.ndim == 2 and weight == len(logits):  # over the examples
+        return mean, gradient
+    return MeanOver(mean, weight), gradient
 
 
 def _check_classes(classes: Array, count: int) -> None:
@@ -321,15 +336,17 @@ def _soft_parts(
     logits: Array, targets: Array, mask: Array | None, count: int
 ) -> tuple[Array, Array]:
     """Return the terms t log p of each row, and the gradient of the loss divided by `count`."""
-    xp, fused = xp_of(logits), operations_for(logits).fused
-    usable = logits if mask is None else xp.where(mask, logits, -np.inf)
-    shifted = fused(_shifted)(usable, usable.max(axis=1, keepdims=True))
-    powers = xp.exp(shifted)
+    xp = xp_of(logits)
+    fused = operations_for(logits).fused
     targets = targets.astype(logits.dtype, copy=False)
+    if mask is not None:
+        logits = xp.where(mask, logits, -np.inf)
+    shifted = fused(_shifted)(logits, logits.max(axis=1, keepdims=True))
+    powers = xp.exp(shifted)
     normaliser = powers.sum(axis=1, keepdims=True)
-    return fused(_soft_terms)(targets, shifted, normaliser), fused(_soft_slopes)(
-        targets, targets.sum(axis=1, keepdims=True), powers, normaliser, count
-    )
+    total = targets.sum(axis=1, keepdims=True)
+    slopes = fused(_soft_slopes)(targets, total, powers, normaliser, count)
+    return fused(_soft_terms)(targets, shifted, normaliser), slopes
 
 
 def _shifted(logits: Array, largest: Array) -> Array:
@@ -451,7 +468,7 @@ def _reduced(
         return MeanOver(terms.sum(), SUM), slopes
     if weights is None:
         return float(terms.mean()), slopes / count
-    share = 1 / count if count else 0.0
+    share = _share(count)
     return MeanOver(float(terms.sum()) * share, float(weights.sum())), slopes * share
 
 
@@ -469,11 +486,13 @@ def _huber_terms(difference: Array, delta: float, count: int) -> tuple[Array, Ar
     return clipped * (difference - clipped / 2), clipped / count
 
 
-LOSSES: dict[
-    str, Callable[..., tuple[float, Array]]
-] = {  # the gradient check goes through all of them
-    loss.__name__: loss
-    for loss in (softmax_cross_entropy, sigmoid_binary_cross_entropy, mse, mae, huber)
+# The gradient check goes through all of them.
+LOSSES: dict[str, Callable[..., tuple[float, Array]]] = {
+    "softmax_cross_entropy": softmax_cross_entropy,
+    "sigmoid_binary_cross_entropy": sigmoid_binary_cross_entropy,
+    "mse": mse,
+    "mae": mae,
+    "huber": huber,
 }
 
 
@@ -494,8 +513,10 @@ def _check_pair(loss: str, prediction: Array, target: Array) -> None:
 
 def _check_floating(loss: str, prediction: Array, least: int) -> None:
     if not is_array(prediction) or prediction.dtype.kind != "f" or prediction.ndim < least:
-        form = " [B, A]" if least else ""
-        raise ShapeError(f"{loss}: expected floating outputs{form}, found {form_of(prediction)}")
+        expected = "floating outputs"
+        if least:
+            expected += " [B, A]"
+        raise ShapeError(f"{loss}: expected {expected}, found {form_of(prediction)}")
     if not prediction.size:
         raise ShapeError(
             f"{loss}: expected at least one example, found outputs {list(prediction.shape)}"

@@ -35,17 +35,22 @@ class MeanOver(float):
 
     def __truediv__(self, divisor: Any) -> Any:
         mean = self.real / divisor
-        return mean if self.places == SUM else self._of_same_places(mean)
+        if self.places == SUM:
+            return mean
+        return self._of_same_places(mean)
 
     def __add__(self, other: Any) -> Any:
         total = self.real + other.real
-        fits = getattr(other, "places", self.places) == self.places
-        return self._of_same_places(total) if fits else total
+        if getattr(other, "places", self.places) != self.places:
+            return total
+        return self._of_same_places(total)
 
     __radd__ = __add__
 
     def _of_same_places(self, value: Any) -> Any:
-        return value if np.ndim(value) else MeanOver(value, self.places)
+        if np.ndim(value):
+            return value
+        return MeanOver(value, self.places)
 
 
 def weight_of(mean: Any, examples: float) -> float:
@@ -71,7 +76,10 @@ def add_means(
 
 def means_of(sums: Mapping[str, float], weights: Mapping[str, float]) -> dict[str, float]:
     """Return the means, or plain sums, of what `add_means` added up; 0 over nothing."""
-    return {
-        name: total if weights[name] == SUM else total / (weights[name] or 1)
-        for name, total in sums.items()
-    }
+    means = {}
+    for name, total in sums.items():
+        divisor = weights[name] or 1
+        if divisor == SUM:
+            divisor = 1
+        means[name] = total / divisor
+    return means

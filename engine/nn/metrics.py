@@ -27,7 +27,9 @@ def _read(measure: Callable[..., Any]) -> Callable[..., float]:
     @wraps(measure)
     def number(*arguments, **options):
         value = measure(*arguments, **options)
-        return value if isinstance(value, MeanOver) else float(value)
+        if isinstance(value, MeanOver):
+            return value
+        return float(value)
 
     vars(number)["unread"] = measure
     return number
@@ -63,14 +65,18 @@ def accuracy(
         right = ((outputs > 0) == (targets > 0.5)) & is_number & (outputs == outputs)
     else:
         places = outputs.shape[:-1]
-        classes = targets if targets.shape == places else targets.argmax(axis=-1)
+        classes = targets
+        if targets.shape != places:
+            classes = targets.argmax(axis=-1)
         answered = (outputs.max(axis=-1) > -np.inf) & is_number.reshape(*places, -1).all(axis=-1)
         right = (outputs.argmax(axis=-1) == classes) & answered
         if ignore_index is not None:
             counted = classes != ignore_index
     if weights is None and counted is None:
         return right.mean()
-    counts = xp_of(outputs).ones(right.shape) if counted is None else counted.astype(np.float64)
+    counts = xp_of(outputs).ones(right.shape)
+    if counted is not None:
+        counts *= counted
     if weights is not None:
         counts = counts * place_weights("accuracy", weights, right.shape, counts)
     total = float(counts.sum())
@@ -85,7 +91,9 @@ def _answers_one_question(outputs: Array, targets: Array, ignore_index: int | No
     shape, target_shape = tuple(outputs.shape), tuple(targets.shape)
     if not shape or 0 in shape:
         raise ShapeError(f"accuracy: expected at least one example, found outputs {list(shape)}")
-    shapes = [shape[:-1], shape] if ignore_index is None else [shape[:-1]]
+    shapes = [shape[:-1]]
+    if ignore_index is None:
+        shapes.append(shape)
     is_one = shape[1:] == (1,) and target_shape == shape in shapes
     if not is_one and (len(shape) < 2 or shape[-1] < 2 or target_shape not in shapes):
         raise ShapeError(f"accuracy: outputs {list(shape)} do not fit targets {list(target_shape)}")
@@ -135,7 +143,9 @@ def plot_confusion(
     `names` are the classes' names (default: their numbers). Raises ShapeError unless the matrix is
     square with a name for each row.
     """
-    labels = [str(number) for number in range(len(matrix))] if names is None else list(names)
+    labels = list(map(str, range(len(matrix))))
+    if names is not None:
+        labels = list(names)
     if matrix.shape != (len(labels), len(labels)):
         raise ShapeError(
             f"plot_confusion: expected {len(labels)} rows and columns, found {list(matrix.shape)}"

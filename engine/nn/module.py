@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Self
 
 from engine.backend import Backend, address, get_backend
 from engine.errors import ConfigError
-from engine.nn.array_checks import Array, copies, copy_tensors
+from engine.nn.array_checks import Array, copies, copy_tensors, mapped
+
+
+def dotted(*names: str) -> str:
+    """Join names of parts and of an array; that of the whole model is empty."""
+    return ".".join(filter(None, names))
 
 
 class LoadReport(NamedTuple):
@@ -35,8 +40,8 @@ class Module:
     def children(self) -> dict[str, Any]:
         """Return the parts of a composite layer by name; empty for a plain layer."""
         parts: dict[str, Any] = {}
-        for held in self._own_parts().values():
-            parts |= held
+        for parts_of_attribute in self._own_parts().values():
+            parts |= parts_of_attribute
         return parts
 
     def _own_parts(self) -> dict[str, dict[str, Any]]:
@@ -45,8 +50,8 @@ class Module:
         for name, value in vars(self).items():
             if not isinstance(value, CONTAINERS) or name[0] == "_" or name in ("params", "buffers"):
                 continue
-            if held := _parts_in(name, value):
-                parts[name] = held
+            if parts_of_attribute := dict(_parts_in(_path_of(name, value), value)):
+                parts[name] = parts_of_attribute
         return parts
 
     def walk(self, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -61,18 +66,8 @@ class Module:
                     f"{path} is a layer inside itself: keep it in a private attribute"
                 )
             yield path, layer
-            start = f"{path}." if path else ""
             for name, part in reversed(layer.children().items()):
-                waiting.append((start + name, part, (*outside, id(layer))))
-
-    def _entries(self, group: str) -> list[tuple[str, Module, str]]:
-        """Return the arrays called "params" or "buffers": dotted name, owner, and its own name."""
-        entries = []
-        for path, layer in self.walk():
-            start = f"{path}." if path else ""
-            for key in getattr(layer, group):
-                entries.append((start + key, layer, key))
-        return entries
+                waiting.append((dotted(path, name), part, (*outside, id(layer))))
 
     # ---- arrays by dotted name -------------------------------------------------------------------
 
@@ -82,23 +77,26 @@ class Module:
         Raises ConfigError where two names have one array, or views of it: a step would move it
         twice, a file hold two.
         """
-        arrays = {name: owner.params[key] for name, owner, key in self._entries("params")}
-        places = {name: address(array) for name, array in arrays.items()}
-        names = {place: name for name, place in places.items()}
-        for name, place in places.items():
-            if names[place] != name:
+        arrays = _arrays(self.walk(), "params")
+        names: dict[int, str] = {}
+        for name, array in arrays.items():
+            first = names.setdefault(address(array), name)
+            if first != name:
                 raise ConfigError(
-                    f"{name} and {names[place]} are one array, which would be trained twice: copy it"
+                    f"{first} and {name} are one array, which would be trained twice: copy it"
                 )
         return arrays
 
     def first_parameter(self) -> Array | None:
         """Return the first of `named_parameters`: all have its dtype and backend; None without any."""
-        return next((array for _, part in self.walk() for array in part.params.values()), None)
+        for _, part in self.walk():
+            if part.params:
+                return next(iter(part.params.values()))
+        return None
 
     def named_buffers(self) -> dict[str, Array]:
         """All stored but untrained arrays (running statistics) by dotted name."""
-        return {name: owner.buffers[key] for name, owner, key in self._entries("buffers")}
+        return _arrays(self.walk(), "buffers")
 
     def load_parameters(self, tensors: Mapping[str, Array], partial: bool = False) -> LoadReport:
         """Copy values into the parameters and any given buffers; the layer keeps its dtype and
@@ -109,29 +107,25 @@ class Module:
         a name is unknown, with `partial` when nothing fits; ShapeError when a shape differs.
         """
         parameters = self.named_parameters()
-        buffers = self.named_buffers()
-        own = parameters | buffers
+        own = parameters | self.named_buffers()
+        fitting = dict(tensors)
         if partial:
-            given = tensors
-            tensors = {
-                name: array
-                for name, array in given.items()
-                if name in own and tuple(array.shape) == tuple(own[name].shape)
-            }
-            if not tensors:
-                names = f"expected some of {[*own][:4]}, found {[*given][:4]}"
+            for name, array in tensors.items():
+                if name not in own or tuple(array.shape) != tuple(own[name].shape):
+                    del fitting[name]
+            if not fitting:
+                names = f"expected some of {[*own][:4]}, found {[*tensors][:4]}"
                 raise ConfigError(f"no tensor fits the model by name and shape: {names}")
         else:
-            given = tensors
             missing = sorted(parameters.keys() - tensors.keys())
             unknown = sorted(tensors.keys() - own.keys())
             if missing or unknown:
                 raise ConfigError(
                     f"tensors do not fit the model: missing {missing[:4]}, unknown {unknown[:4]}"
                 )
-        copy_tensors(tensors, own)
-        kept = [name for name in own if name not in tensors]
-        return LoadReport([*tensors], kept, [name for name in given if name not in tensors])
+        copy_tensors(fitting, own)
+        unchanged = [name for name in own if name not in fitting]
+        return LoadReport([*fitting], unchanged, [name for name in tensors if name not in fitting])
 
     def adopt_parameters(self, tensors: Mapping[str, Array]) -> None:
         """Use these arrays as the parameters, without a copy: every training step changes them in
@@ -140,9 +134,10 @@ class Module:
         own = self.named_parameters()
         if missing := sorted(own.keys() - tensors.keys()):
             raise ConfigError(f"tensors do not fit the model: missing {missing[:4]}")
-        for name, owner, key in self._entries("params"):
-            # A trainer's own kernels may read them in other shapes.
-            dict.__setitem__(owner.params, key, tensors[name])
+        for path, layer in self.walk():
+            for name in layer.params:
+                # A trainer's own kernels may read them in other shapes.
+                dict.__setitem__(layer.params, name, tensors[dotted(path, name)])
 
     def load_buffers(self, tensors: Mapping[str, Array]) -> None:
         """Copy values into the buffers; names as in `named_buffers`. Raises ConfigError for an
@@ -160,7 +155,7 @@ class Module:
         """Return a layer for another thread that shares the dictionaries of parameters and copies
         the buffers.
         """
-        twin = self._with_parts(lambda part: part.replica())
+        twin = self.with_children(mapped(lambda part: part.replica(), self.children()))
         vars(twin)["params"] = self.params
         twin.buffers = copies(self.buffers)
         return twin
@@ -173,15 +168,19 @@ class Module:
         """Return a copy of the layer with parameters and buffers of `dtype`, but for those of whole
         numbers.
         """
-        return self._converted(
-            lambda array: array.astype(dtype if array.dtype.kind == "f" else array.dtype)
-        )
+
+        def cast(array):
+            if array.dtype.kind == "f":
+                return array.astype(dtype)
+            return array.astype(array.dtype)
+
+        return self._converted(cast)
 
     def to(self, backend: Backend | str) -> Self:
         """Return a copy of the layer on `backend`, which is an object or a name for `get_backend`."""
-        return self._converted(
-            (get_backend(backend) if isinstance(backend, str) else backend).asarray
-        )
+        if isinstance(backend, str):
+            backend = get_backend(backend)
+        return self._converted(backend.asarray)
 
     def with_children(self, children: dict[str, Any]) -> Self:
         """Return a copy with `children` in place of its own, under names the layer can call one
@@ -196,23 +195,16 @@ class Module:
         return self._changed(change)
 
     def _changed(self, change: Callable[[Array], Array]) -> Self:
-        twin = self._with_parts(lambda part: part._changed(change))
-        twin.params = {name: change(array) for name, array in self.params.items()}
-        twin.buffers = {name: change(array) for name, array in self.buffers.items()}
+        twin = self.with_children(mapped(lambda part: part._changed(change), self.children()))
+        twin.params = mapped(change, self.params)
+        twin.buffers = mapped(change, self.buffers)
         return twin
-
-    def _with_parts(self, change: Callable[[Any], Any]) -> Self:
-        return self.with_children({name: change(part) for name, part in self.children().items()})
 
     def _replace_children(self, children: dict[str, Any]) -> None:
         """Put `children` in place of the parts of the same names."""
         for name in self._own_parts():
             value = getattr(self, name)
-            if isinstance(value, dict):
-                new = {key: _replaced(str(key), part, children) for key, part in value.items()}
-            else:
-                new = _replaced(name, value, children)
-            setattr(self, name, new)
+            setattr(self, name, _replaced(_path_of(name, value), value, children))
 
 
 CONTAINERS = (Module, dict, list, tuple)
@@ -224,7 +216,6 @@ class ParameterIndex:
     def __init__(self, model: Module) -> None:
         model.named_parameters()  # refuses an array that two layers share
         self._walk = [*model.walk()]
-        self._starts = [(f"{path}." if path else "", layer) for path, layer in self._walk]
 
     def is_of(self, model: Module) -> bool:
         """Whether the model still has the parts that were found."""
@@ -232,43 +223,39 @@ class ParameterIndex:
 
     def parameters(self) -> dict[str, Array]:
         """Return the parameters that are there now, by name."""
-        return {
-            start + name: array
-            for start, layer in self._starts
-            for name, array in layer.params.items()
-        }
+        return _arrays(self._walk, "params")
 
     def buffers(self) -> dict[str, Array]:
         """Return the buffers that are there now, by name."""
-        return {
-            start + name: array
-            for start, layer in self._starts
-            for name, array in layer.buffers.items()
-        }
+        return _arrays(self._walk, "buffers")
 
 
-def _at_top(attribute: str, value: Any) -> list[tuple[str, Any]]:
-    """Return what an attribute holds by path: the keys of a dict are whole paths."""
+def _arrays(layers: Iterable[tuple[str, Module]], group: str) -> dict[str, Array]:
+    """Return the "params" or "buffers" of layers that are given by path, by dotted name."""
+    arrays = {}
+    for path, layer in layers:
+        for name, array in getattr(layer, group).items():
+            arrays[dotted(path, name)] = array
+    return arrays
+
+
+def _path_of(attribute: str, value: Any) -> str:
+    """Return the path of an attribute; the keys of a dict are whole paths."""
     if isinstance(value, dict):
-        return [(str(key), part) for key, part in value.items()]
-    return [(attribute, value)]
+        return ""
+    return attribute
 
 
-def _parts_in(attribute: str, value: Any) -> dict[str, Any]:
-    """Return the parts in the value of an attribute by path, in dicts and lists at any depth."""
-    parts: dict[str, Any] = {}
-    waiting: list[tuple[str, Any, tuple[int, ...]]] = [
-        (path, held, ()) for path, held in reversed(_at_top(attribute, value))
-    ]
-    while waiting:
-        path, inner, outside = waiting.pop()
-        if isinstance(inner, Module):
-            parts[path] = inner
-        elif isinstance(inner, dict | list | tuple) and id(inner) not in outside:
-            keys = list(inner) if isinstance(inner, dict) else range(len(inner))
-            for key in reversed(keys):
-                waiting.append((f"{path}.{key}", inner[key], (*outside, id(inner))))
-    return parts
+def _parts_in(path: str, value: Any, outside: tuple[int, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """Yield the parts in a value by path, in dicts and lists at any depth."""
+    if isinstance(value, Module):
+        yield path, value
+    elif isinstance(value, dict | list | tuple) and id(value) not in outside:
+        items: Iterable[tuple[Any, Any]] = enumerate(value)
+        if isinstance(value, dict):
+            items = value.items()
+        for key, inner in items:
+            yield from _parts_in(dotted(path, str(key)), inner, (*outside, id(value)))
 
 
 def _replaced(path: str, value: Any, parts: Mapping[str, Any]) -> Any:
@@ -276,7 +263,7 @@ def _replaced(path: str, value: Any, parts: Mapping[str, Any]) -> Any:
     if isinstance(value, Module):
         return parts[path]
     if isinstance(value, dict):
-        return {key: _replaced(f"{path}.{key}", part, parts) for key, part in value.items()}
+        return {key: _replaced(dotted(path, str(key)), part, parts) for key, part in value.items()}
     if isinstance(value, list | tuple):
         return type(value)(_replaced(f"{path}.{n}", part, parts) for n, part in enumerate(value))
     return value

@@ -26,11 +26,8 @@ def fold_norms(layer: Layer) -> Layer:
     previous = ""
     for name, child in layer.children().items():
         before = children.get(previous)
-        if (
-            isinstance(layer, Sequential | Residual)
-            and isinstance(child, BatchNorm)
-            and isinstance(before, Conv2D)
-        ):
+        is_chain = isinstance(layer, Sequential | Residual)
+        if is_chain and isinstance(child, BatchNorm) and isinstance(before, Conv2D):
             children[previous] = _folded(before, child)
             if child.relu:
                 children[name] = Activation("relu")
@@ -59,16 +56,11 @@ def fold_norm(
 def _folded(conv: Conv2D, norm: BatchNorm) -> Conv2D:
     weight = conv.params["weight"].astype(np.float64)
     bias = conv.params.get("bias", np.float64(0.0))
-    mean, variance = (
-        norm.buffers[name].astype(np.float64) for name in ("running_mean", "running_variance")
-    )
-    folded = fold_norm(
-        weight, norm.params["gamma"], norm.params["beta"], mean - bias, variance, norm.epsilon
-    )
-    twin = copy.copy(conv)
+    mean, variance = (buffer.astype(np.float64) for buffer in norm.buffers.values())
+    gamma, beta = norm.params.values()
+    weight, bias = fold_norm(weight, gamma, beta, mean - bias, variance, norm.epsilon)
     dtype = conv.params["weight"].dtype
+    twin = copy.copy(conv)
     twin.bias = True
-    twin.params = {
-        name: array.astype(dtype) for name, array in zip(("weight", "bias"), folded, strict=True)
-    }
+    twin.params = {"weight": weight.astype(dtype), "bias": bias.astype(dtype)}
     return twin

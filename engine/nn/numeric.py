@@ -5,7 +5,7 @@ assert gradient_check(my_loss, outputs, targets).error < 1e-6
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from engine.backend import to_numpy
 from engine.errors import ConfigError, ShapeError
 from engine.nn.array_checks import copies, leaves, mapped
 from engine.nn.layer import Layer
+from engine.nn.module import dotted
 
 STEP = 1e-6
 TOLERANCE = 1e-6  # a larger error is a mistake in the formula, or an input at a kink
@@ -54,11 +55,12 @@ class GradientCheck:
             f"{'gradient of':{width}}  {'shape':16} {'by hand':>12} {'differences':>12} {'error':>9}"
         ]
         for name, by_hand, numeric, error in self.tensors:
-            norms = (f"{np.linalg.norm(gradient):12.5g}" for gradient in (by_hand, numeric))
-            mark = "" if error < TOLERANCE else "  WRONG"
-            lines.append(
-                f"{name:{width}}  {list(by_hand.shape)!s:16} {' '.join(norms)} {error:9.1e}{mark}"
-            )
+            shape = str(list(by_hand.shape))
+            norms = f"{np.linalg.norm(by_hand):12.5g} {np.linalg.norm(numeric):12.5g}"
+            line = f"{name:{width}}  {shape:16} {norms} {error:9.1e}"
+            if not error < TOLERANCE:
+                line += "  WRONG"
+            lines.append(line)
         return "\n".join(lines)
 
 
@@ -108,7 +110,7 @@ def _checked_layer(checked: Layer, x: Any, training: bool, **options: Any) -> Gr
     rng = np.random.default_rng(SEED)
     x = floats_as(np.float64, x)
     layer = _off_special_values(checked, rng)
-    options = {name: mapped(_here, value) for name, value in options.items()}
+    options = mapped(_here, options)
     parameters = layer.named_parameters()
     buffers = copies(layer.named_buffers())
 
@@ -130,20 +132,20 @@ def _checked_layer(checked: Layer, x: Any, training: bool, **options: Any) -> Gr
         return float(sum((weight * part).sum() for weight, part in pairs))
 
     slopes = named_parts(dx, "x")
-    inputs = [
-        (name, slopes[name], part)
-        for name, part in named_parts(x, "x").items()
-        if slopes.get(name) is not None
-    ]
-    own = [(name, grads[name], parameter) for name, parameter in parameters.items()]
-    return _all_compared(inputs + own, value)
+    tensors = []
+    for name, part in named_parts(x, "x").items():
+        if slopes.get(name) is not None:
+            tensors.append(_compared(name, slopes[name], value, part))
+    for name, parameter in parameters.items():
+        tensors.append(_compared(name, grads[name], value, parameter))
+    return GradientCheck(tuple(tensors))
 
 
 def _checked_loss(
     loss: Callable[..., tuple[float, Any]], outputs: Any, *targets: Any, **options: Any
 ) -> GradientCheck:
     outputs = floats_as(np.float64, outputs)
-    options = {name: mapped(_here, value) for name, value in options.items()}
+    options = mapped(_here, options)
     targets = mapped(_here, targets)
     _, by_hand = loss(outputs, *targets, **options)
 
@@ -151,12 +153,12 @@ def _checked_loss(
         return float(np.sum(loss(outputs, *targets, **options)[0]))
 
     slopes = named_parts(by_hand, "outputs")
-    # A gradient that is not there says that nothing depends on these outputs.
-    tensors = [
-        (name, slopes.get(name, np.zeros_like(part)), part)
-        for name, part in named_parts(outputs, "outputs").items()
-    ]
-    return _all_compared(tensors, value)
+    tensors = []
+    for name, part in named_parts(outputs, "outputs").items():
+        # A gradient that is not there says that nothing depends on these outputs.
+        slope = slopes.get(name, np.zeros_like(part))
+        tensors.append(_compared(name, slope, value, part))
+    return GradientCheck(tuple(tensors))
 
 
 def _off_special_values(layer: Layer, rng: np.random.Generator) -> Layer:
@@ -167,20 +169,12 @@ def _off_special_values(layer: Layer, rng: np.random.Generator) -> Layer:
     return layer
 
 
-def _all_compared(
-    tensors: list[tuple[str, np.ndarray, np.ndarray]], value: Callable[[], float]
-) -> GradientCheck:
-    """Compare the gradients of `value` by tensors: of each its name, its gradient by hand, and
-    itself, which is changed in place and restored.
-    """
-    return GradientCheck(
-        tuple(_compared(name, by_hand, value, tensor) for name, by_hand, tensor in tensors)
-    )
-
-
 def _compared(
     name: str, by_hand: np.ndarray, value: Callable[[], float], tensor: np.ndarray
 ) -> CheckedTensor:
+    """Compare a gradient of `value` with differences over its tensor, which is changed in place and
+    restored.
+    """
     if by_hand.shape != tensor.shape:
         raise ShapeError(
             f"gradient of {name}: expected {list(tensor.shape)}, found {list(by_hand.shape)}"
@@ -192,14 +186,10 @@ def _compared(
     scale = max(np.abs(by_hand).max(initial=0), np.abs(numeric).max(initial=0), 1.0)
     scaled, scaled_numeric = by_hand / scale, numeric / scale
     size = float(np.linalg.norm(scaled) + np.linalg.norm(scaled_numeric))
-    # By mathematics.
-    is_zero = np.abs(by_hand).max(initial=0) < 1e-12 and np.abs(numeric).max(initial=0) < ROUNDING
-    return CheckedTensor(
-        name,
-        by_hand,
-        numeric,
-        0.0 if is_zero else float(np.linalg.norm(scaled - scaled_numeric)) / size,
-    )
+    if np.abs(by_hand).max(initial=0) < 1e-12 and np.abs(numeric).max(initial=0) < ROUNDING:
+        return CheckedTensor(name, by_hand, numeric, 0.0)  # zero by mathematics
+    error = float(np.linalg.norm(scaled - scaled_numeric)) / size
+    return CheckedTensor(name, by_hand, numeric, error)
 
 
 def floats_as(dtype: Any, x: Any) -> Any:
@@ -209,35 +199,39 @@ def floats_as(dtype: Any, x: Any) -> Any:
 
     def cast(array):
         array = to_numpy(array)
-        return array.astype(dtype) if array.dtype.kind == "f" else array
+        if array.dtype.kind == "f":
+            return array.astype(dtype)
+        return array
 
     return mapped(cast, x)
 
 
 def _here(value: Any) -> Any:
-    return to_numpy(value) if hasattr(value, "dtype") else value
+    if hasattr(value, "dtype"):
+        return to_numpy(value)
+    return value
 
 
 def named_parts(value: Any, name: str) -> dict[str, Any]:
     """Return inputs or outputs by name: "x"; for a tuple x0, x1, ...; for dicts their keys, inside
     each other outer.inner. Raises ConfigError where two have one name.
     """
-    pairs = _pairs(value, name)
+    pairs = [*_pairs(value, name)]
     parts = dict(pairs)
     if len(parts) < len(pairs):
         raise ConfigError(f"two arrays have one name among {[key for key, _ in pairs]}")
     return parts
 
 
-def _pairs(value: Any, name: str) -> list[tuple[str, Any]]:
+def _pairs(value: Any, name: str) -> Iterator[tuple[str, Any]]:
     if isinstance(value, tuple):
-        return [
-            pair for number, part in enumerate(value) for pair in _pairs(part, f"{name}{number}")
-        ]
-    if not isinstance(value, dict):
-        return [(name, value)]
-    pairs = []
-    for key, part in value.items():
-        start = f"{key}." if isinstance(part, dict) else ""
-        pairs += [(start + own, array) for own, array in _pairs(part, key)]
-    return pairs
+        for number, part in enumerate(value):
+            yield from _pairs(part, f"{name}{number}")
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            for path, array in _pairs(part, key):
+                if isinstance(part, dict):
+                    path = dotted(key, path)
+                yield path, array
+    else:
+        yield name, value

@@ -37,8 +37,11 @@ def save_onnx(
     model = model.to("numpy").astype(np.float32)
     graph = Graph()
     x = floats_as(np.float32, x)
-    options = {} if mask is None else {"mask": to_numpy(mask)}
-    graph.examples = named_parts(x, "x") | options
+    options = {}
+    if mask is not None:
+        options["mask"] = to_numpy(mask)
+    arrays = named_parts(x, "x")
+    graph.examples = arrays | options
     _check_free(graph.examples.values(), free)
     inputs = {
         name: tensor_type(array.dtype, _sides(name, array, free))
@@ -47,8 +50,10 @@ def save_onnx(
     shown, dims = _outputs(model, x, options, free)
     if twice := inputs.keys() & shown.keys():
         raise ConfigError(f"ONNX: {', '.join(twice)} names an input; give this head another name")
-    names = tuple(name for name in inputs if name not in options)
-    results = named_parts(graph.layer(model, names if isinstance(x, tuple) else "x", *options), "y")
+    names: Any = "x"
+    if isinstance(x, tuple):
+        names = tuple(arrays)
+    results = named_parts(graph.layer(model, names, *options), "y")
     outputs = {
         name: (results[name], tensor_type(array.dtype, dims[name])) for name, array in shown.items()
     }
@@ -67,7 +72,7 @@ class _Lengths(NamedTuple):
     """How long a side is for the example, and where a free axis of the inputs has another length."""
 
     shown: int
-    other: int
+    resized: int
 
 
 def _outputs(
@@ -80,24 +85,19 @@ def _outputs(
     shown = named_parts(model(x, **options), "y")
     dims = {name: _sides(name, array, {0} & {*free}) for name, array in shown.items()}
     for axis in sorted({*free} - {0}):
-        others, found = _at_other_length(model, x, options, axis)
-        changes = {
-            f"{name}_{axis}": _Lengths(array.shape[axis], others[name].shape[axis])
-            for name, array in inputs.items()
-            if array.ndim > axis
-        }
+        resized_inputs, resized_outputs = _at_other_length(model, x, options, axis)
+        # Names of the inputs' sides; of those that change in the same way, the first counts.
+        names: dict[_Lengths, str] = {}
+        for name, array in inputs.items():
+            if array.ndim > axis:
+                lengths = _Lengths(array.shape[axis], resized_inputs[name].shape[axis])
+                names.setdefault(lengths, f"{name}_{axis}")
         for name, array in shown.items():
-            every = map(_Lengths, array.shape, found[name].shape)
+            every = map(_Lengths, array.shape, resized_outputs[name].shape)
             for place, lengths in enumerate(every):
-                if lengths.shown != lengths.other:
-                    dims[name][place] = _name_of_side(f"{name}_{place}", lengths, changes)
+                if lengths.shown != lengths.resized:
+                    dims[name][place] = names.get(lengths, f"{name}_{place}")
     return shown, dims
-
-
-def _name_of_side(own: str, lengths: _Lengths, changes: dict[str, _Lengths]) -> str:
-    """Return the name of an input's side that changes in the same way, or the side's own."""
-    same = (name for name, change in changes.items() if change == lengths)
-    return next(same, own)
 
 
 def _at_other_length(
@@ -107,35 +107,34 @@ def _at_other_length(
 
     Raises ShapeError for a model that takes no other length.
     """
-    every = leaves((x, options))
-    can_halve = all(array.shape[axis] > 1 for array in every if array.ndim > axis)
-    lengths = [False]
-    if can_halve:
-        lengths.append(True)
-    for halves in lengths:
-        resized = _resized(x, axis, halves)
-        further = _resized(options, axis, halves)
+
+    def doubled(array):
+        if array.ndim <= axis:
+            return array
+        return np.concatenate([array, array], axis)
+
+    def halved(array):
+        if array.ndim <= axis:
+            return array
+        return np.array_split(array, 2, axis)[0]
+
+    changes = [doubled]
+    if all(array.shape[axis] > 1 for array in leaves((x, options)) if array.ndim > axis):
+        changes.append(halved)
+    for change in changes:
+        resized, further = mapped(change, (x, options))
         try:
             return named_parts(resized, "x") | further, named_parts(model(resized, **further), "y")
         except ShapeError as error:
-            refused = error
-    raise ShapeError(f"ONNX: the model takes no other length of axis {axis}: {refused}")
-
-
-def _resized(x: Any, axis: int, halves: bool) -> Any:
-    """Return an array, or a tuple of arrays, half or twice as long along an axis."""
-
-    def resized(array):
-        if array.ndim <= axis:
-            return array
-        if halves:
-            return np.array_split(array, 2, axis)[0]
-        return np.concatenate([array, array], axis)
-
-    return mapped(resized, x)
+            refusal = error
+    raise ShapeError(f"ONNX: the model takes no other length of axis {axis}: {refusal}")
 
 
 def _sides(name: str, array: np.ndarray, free: Collection[int]) -> list[int | str]:
     """Return the sides of an array: a name where any length is allowed, one for all batches."""
-    names = ["batch", *(f"{name}_{axis}" for axis in range(1, array.ndim))]
-    return [names[axis] if axis in free else side for axis, side in enumerate(array.shape)]
+    sides: list[int | str] = [*array.shape]
+    for axis in {*free} & {*range(array.ndim)}:
+        sides[axis] = f"{name}_{axis}"
+    if 0 in free and sides:
+        sides[0] = "batch"
+    return sides

@@ -8,6 +8,7 @@ import numpy as np
 
 from engine import nn
 from engine.errors import ConfigError
+from engine.nn.array_checks import as_tuple
 from engine.nn.layer import Layer
 from engine.nn.layers.attend import LONGEST_TURN
 from engine.nn.layers.recurrent import Recurrent
@@ -93,7 +94,9 @@ class Graph(Nodes):
         owner: Any = next(
             base for base in type(layer).__mro__ if vars(base).keys() & {"onnx", "forward", "step"}
         )
-        options = (mask,) if mask is not None and "mask" in layer.options else ()
+        options = []
+        if mask is not None and "mask" in layer.options:
+            options.append(mask)
         if "onnx" in vars(owner):
             y = owner.onnx(layer, self, x, *options)
         elif owner.__module__.startswith(nn.layers.__name__):
@@ -137,10 +140,11 @@ class Graph(Nodes):
 
     def activated(self, x: str, function: str, alpha: float | None = None) -> str:
         """Apply an activation function."""
-        further: dict[str, Any] = {} if alpha is None else {"alpha": float(alpha)}
         if function in _ACTIVATIONS:
             kind, attributes = _ACTIVATIONS[function]
-            return self.node(kind, x, **attributes | further)
+            if alpha is not None:
+                attributes = attributes | {"alpha": float(alpha)}
+            return self.node(kind, x, **attributes)
         if function in _CLIPPED:
             return self.node("Clip", x, 0.0, _CLIPPED[function])
         if function in _SQUARED:
@@ -183,19 +187,22 @@ class Graph(Nodes):
 
     def _sequential(self, layer: nn.Sequential, x: Names, mask: str | None = None) -> Names:
         for part in layer.layers.values():
-            mask = self.mask_of(part, x) if mask is None else mask
+            if mask is None:
+                mask = self.mask_of(part, x)
             x = self.layer(part, x, mask)
             mask = self.mask_behind(part, mask)
         return x
 
     def _multi_head(self, layer: nn.MultiHead, x: Names, mask: str | None = None) -> Names:
-        mask = self.mask_of(layer.trunk, x) if mask is None else mask
+        if mask is None:
+            mask = self.mask_of(layer.trunk, x)
         shared = self.layer(layer.trunk, x, mask)
         mask = self.mask_behind(layer.trunk, mask)
         return {name: self.layer(head, shared, mask) for name, head in layer.heads.items()}
 
     def _branches(self, layer: Any, x: Names, mask: str | None = None) -> list[str]:
-        mask = self.mask_of(layer, x) if mask is None else mask
+        if mask is None:
+            mask = self.mask_of(layer, x)
         return [self.layer(branch, x, mask) for branch in layer.branches.values()]
 
     def _add(self, layer: nn.Add, x: Names, mask: str | None = None) -> str:
@@ -222,7 +229,9 @@ class Graph(Nodes):
     def _batch_norm(self, layer: nn.BatchNorm, x: str) -> str:
         arrays = (*layer.params.values(), *layer.buffers.values())
         y = self.node("BatchNormalization", x, *arrays, epsilon=layer.epsilon)
-        return self.activated(y, "relu") if layer.relu else y
+        if layer.relu:
+            return self.activated(y, "relu")
+        return y
 
     def _group_norm(self, layer: nn.GroupNorm, x: str) -> str:
         """Add a group norm: an instance norm of groups, then a scale and a shift of channels."""
@@ -230,14 +239,19 @@ class Graph(Nodes):
         groups = self.reshaped(x, 0, layer.groups, -1)
         h = self.node("InstanceNormalization", groups, *units, epsilon=layer.epsilon)
         h = self.node("Reshape", h, self.node("Shape", x))
-        sides = self.examples[x].ndim - 2 if x in self.examples else 2
-        gamma, beta = (array.reshape(-1, *[1] * sides) for array in layer.params.values())
+        shape = -1, *[1] * self._axes_of(x)
+        gamma, beta = (array.reshape(shape) for array in layer.params.values())
         return self.node("Add", self.node("Mul", h, gamma), beta)
+
+    def _axes_of(self, x: str) -> int:
+        """Return how many axes stand behind the channels: two, unless others are known."""
+        if x not in self.examples:
+            return 2
+        return self.examples[x].ndim - 2
 
     def _prelu(self, layer: nn.PReLU, x: str) -> str:
         """Add a leaky ReLU with the slopes of channels."""
-        sides = self.examples[x].ndim - 2 if x in self.examples else 2
-        return self.node("PRelu", x, layer.params["alpha"].reshape(-1, *[1] * sides))
+        return self.node("PRelu", x, layer.params["alpha"].reshape(-1, *[1] * self._axes_of(x)))
 
     def _rms_norm(self, layer: nn.RMSNorm, x: str) -> str:
         square = self.node("ReduceMean", self.node("Mul", x, x), [-1])
@@ -245,12 +259,12 @@ class Graph(Nodes):
         return self.node("Mul", self.node("Div", x, root), layer.params["gamma"])
 
     def _upsample(self, layer: nn.Upsample, x: str) -> str:
-        sides = self.examples[x].ndim - 2 if x in self.examples else 2
-        places = "align_corners" if layer.align_corners else "half_pixel"
-        form: dict[str, Any] = {"mode": layer.mode, "coordinate_transformation_mode": places}
+        form: dict[str, Any] = {"mode": layer.mode, "coordinate_transformation_mode": "half_pixel"}
+        if layer.align_corners:
+            form["coordinate_transformation_mode"] = "align_corners"
         if layer.mode == "nearest":
             form |= {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-        return self.node("Resize", x, "", [1.0, 1.0, *layer.scales(sides)], **form)
+        return self.node("Resize", x, "", [1.0, 1.0, *layer.scales(self._axes_of(x))], **form)
 
     # ---- sequences -------------------------------------------------------------------------------
 
@@ -272,26 +286,25 @@ class Graph(Nodes):
     def _recurrent(self, layer: Recurrent, x: Names, mask: str | None = None) -> Names:
         if mask is not None:
             raise ConfigError(f"ONNX has no {type(layer).__name__} that a mask passes over")
-        x, *start = x if isinstance(x, tuple) else (x,)
+        x, *start = as_tuple(x)
         states = [self.node("Unsqueeze", state, [0]) for state in start]  # [1, B, H]
         if not start:
             batch = self.node("Concat", [1], self.node("Shape", x, end=1), [1], axis=0)
             states = [self.node("Expand", np.zeros((1, 1, layer.hidden)), batch)] * layer.states
         by_time = self.node("Transpose", x, perm=[1, 0, 2])
-        way = "reverse" if layer.reverse else "forward"
-        y, *states = self._steps(layer, by_time, states, way)
+        y, *states = self._steps(layer, by_time, states)
         ends = tuple(self.node("Squeeze", state, [0]) for state in states)
         if layer.last:
             y = ends[0]
         else:
             y = self.node("Transpose", self.node("Squeeze", y, [1]), perm=[1, 0, 2])
-        return (y, *ends) if layer.return_state else y
+        if layer.return_state:
+            return (y, *ends)
+        return y
 
     _rnn = _gru = _lstm = _recurrent
 
-    def _steps(
-        self, layer: Recurrent, x: str, states: Sequence[str], direction: str
-    ) -> tuple[str, ...]:
+    def _steps(self, layer: Recurrent, x: str, states: Sequence[str]) -> tuple[str, ...]:
         """Run x [T, B, inputs]; return y [T, 1, B, H] and the state after it."""
         kind, order = _RECURRENT[layer.gates]
         params = layer.params
@@ -299,11 +312,13 @@ class Graph(Nodes):
         if "candidate_bias" in params:
             later[2 * layer.hidden :] = params["candidate_bias"]
         arrays = (params["input_weight"], params["hidden_weight"], params["bias"], later)
-        parts = [np.split(array, layer.gates) for array in arrays]
         weight, hidden_weight, *biases = (
-            np.concatenate([part[n] for n in order])[None] for part in parts
+            np.stack(np.split(array, layer.gates))[order].reshape(1, *array.shape)
+            for array in arrays
         )
-        form: dict[str, Any] = {"hidden_size": layer.hidden, "direction": direction}
+        form: dict[str, Any] = {"hidden_size": layer.hidden, "direction": "forward"}
+        if layer.reverse:
+            form["direction"] = "reverse"
         if isinstance(layer, nn.GRU):
             form["linear_before_reset"] = int(not layer.reset_first)
         inputs = (weight, hidden_weight, np.concatenate(biases, axis=1))
@@ -312,7 +327,7 @@ class Graph(Nodes):
     # ---- attention -------------------------------------------------------------------------------
 
     def _self_attention(self, layer: nn.SelfAttention, x: Names, mask: str | None = None) -> str:
-        x, *bias = x if isinstance(x, tuple) else (x,)
+        x, *bias = as_tuple(x)
         return self._attention(layer, x, x, mask, bias, layer.causal)
 
     def _cross_attention(self, layer: nn.CrossAttention, x: Names, mask: str | None = None) -> str:
@@ -385,8 +400,10 @@ class Graph(Nodes):
         """Return what a mask and `causal` allow, each of which broadcasts to [B, heads, T, S]."""
         masks = []
         if mask is not None:
-            has_queries = self.examples[mask].ndim == 3 if mask in self.examples else False
-            masks.append(self.node("Unsqueeze", mask, [1] if has_queries else [1, 2]))
+            new_axes = [1, 2]
+            if mask in self.examples and self.examples[mask].ndim == 3:  # one for each query
+                new_axes = [1]
+            masks.append(self.node("Unsqueeze", mask, new_axes))
         if causal:
             places = self._places(x)
             masks.append(self.node("LessOrEqual", places, self.node("Unsqueeze", places, [1])))
@@ -394,17 +411,22 @@ class Graph(Nodes):
 
     def _encoder(self, layer: nn.Encoder, x: str, mask: str | None = None) -> str:
         x = self.squares(x)
-        table = [self.weight(array) for array in layer.params.values()]
+        table = [*map(self.weight, layer.params.values())]
         for part in layer.layers.values():
-            x = self.layer(part, (x, *table) if table else x, mask)
+            inputs: Names = x
+            if table:
+                inputs = (x, *table)
+            x = self.layer(part, inputs, mask)
         return x
 
     def _encoder_layer(self, layer: nn.EncoderLayer, x: Names, mask: str | None = None) -> str:
-        x, *table = x if isinstance(x, tuple) else (x,)
+        x, *table = as_tuple(x)
         parts = layer.parts
 
         def attention(z):
-            inputs = (z, self.layer(parts["smolgen"], (z, *table))) if table else z
+            inputs = z
+            if table:
+                inputs = (z, self.layer(parts["smolgen"], (z, *table)))
             return self.layer(parts["attention"], inputs, mask)
 
         return self.layer(parts["feed"], self._in_skip(layer, "norm", x, attention))
@@ -415,7 +437,7 @@ class Graph(Nodes):
         def cross(z):
             return self.layer(parts["cross"], (z, context), mask)
 
-        z = self._in_skip(layer, "norm", x, lambda one: self.layer(parts["attention"], one))
+        z = self._in_skip(layer, "norm", x, lambda z: self.layer(parts["attention"], z))
         return self.layer(parts["feed"], self._in_skip(layer, "cross_norm", z, cross))
 
     def _feed_forward(self, layer: nn.FeedForward, x: str) -> str:
@@ -426,9 +448,13 @@ class Graph(Nodes):
         sum.
         """
         norm = layer.parts[name]
-        y = part(self.layer(norm, x) if layer.norm_first else x)
-        total = self.node("Add", self.times(y, layer.scale), x)
-        return total if layer.norm_first else self.layer(norm, total)
+        inner = x
+        if layer.norm_first:
+            inner = self.layer(norm, x)
+        total = self.node("Add", self.times(part(inner), layer.scale), x)
+        if layer.norm_first:
+            return total
+        return self.layer(norm, total)
 
     def _smolgen(self, layer: nn.Smolgen, x: Names) -> str:
         x, table = x

@@ -42,20 +42,27 @@ class Nodes:
         whole numbers, floats, strings, and lists of whole numbers.
         """
         names = tuple(self.new_name(kind) for _ in range(outputs))
-        input_names = [name if isinstance(name, str) else self.weight(name) for name in inputs]
+        input_names = [*map(self.weight, inputs)]
         # NumPy's numbers as Python's.
         plain = {name: np.array(value).tolist() for name, value in attributes.items()}
         self.nodes.append(self._helper.make_node(kind, input_names, names, name=names[0], **plain))
-        return names if outputs > 1 else names[0]
+        if outputs > 1:
+            return names
+        return names[0]
 
     def new_name(self, kind: str) -> str:
         """Return a name that nothing else has; the dot keeps it apart from a head's."""
         return f"{kind}.{next(self._numbers)}"
 
     def weight(self, numbers: Any) -> str:
-        """Add an array, float32 or int64."""
+        """Add an array, float32 or int64; the name of a result stays."""
+        if isinstance(numbers, str):
+            return numbers
         array = np.asarray(numbers)
-        array = array.astype(np.int64 if array.dtype.kind == "i" else np.float32)
+        dtype: Any = np.float32
+        if array.dtype.kind == "i":
+            dtype = np.int64
+        array = array.astype(dtype)
         name = self.new_name("weight")
         kind = self._helper.np_dtype_to_tensor_dtype(array.dtype)
         data = array.tobytes()

@@ -2,10 +2,12 @@
 their outputs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
-Rows = list[tuple[str, ...]]
+from engine.nn.module import dotted
+
+OUTPUT = 2  # its column in the table
 
 
 def summary_table(model: Any, x: Any = None) -> str:
@@ -15,41 +17,44 @@ def summary_table(model: Any, x: Any = None) -> str:
     The columns are the dotted name, the layer, its output, the shapes of its parameters and how
     many numbers they hold. Running statistics and other buffers are not counted.
     """
-    outputs = (
-        None if x is None else {path: list(y.shape) for path, y in activations(model, x).items()}
-    )
-    titles = ("name", "layer", *(() if outputs is None else ("output",)), "parameters", "numbers")
-    rows = [titles]
+    outputs: dict[str, Any] = {}
+    if x is not None:
+        outputs = activations(model, x)
+    rows = [["name", "layer", "output", "parameters", "numbers"]]
     for path, layer in model.walk():
         if not layer.params and layer.children():
             continue
-        shown = () if outputs is None else (str(outputs.get(path, "not used")),)
+        output = "not used"
+        if path in outputs:
+            output = str(list(outputs[path].shape))
         shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in layer.params.items())
-        rows.append((path, layer_text(layer), *shown, shapes, f"{_count(layer.params):,}"))
+        rows.append([path, layer_text(layer), output, shapes, f"{_count(layer.params):,}"])
+    if x is None:
+        for row in rows:
+            del row[OUTPUT]
     parameters = model.named_parameters()
     size = sum(array.nbytes for array in parameters.values())
     dtypes = ", ".join(sorted({str(array.dtype) for array in parameters.values()})) or "none"
     total = f"{type(model).__name__}: {_count(parameters):,} parameters ({dtypes}, {size / 1024:,.1f} KiB)"
-    return "\n".join([*_aligned(rows), total])
+    return f"{aligned(rows, len(rows[0]) - 1)}\n{total}"
 
 
 def layer_text(layer: Any) -> str:
     """Return a layer as it would be built: its class, its settings and its parts, without the
     random generator.
     """
-    # A layer of one's own may have no kind, and then no configuration.
-    settings = (
-        {key: value for key, value in layer.config().items() if key != "layer"}
-        if hasattr(layer, "kind")
-        else {}
-    )
-    parts = [f"{name}={layer_text(child)}" for name, child in layer.children().items()]
-    plain = [
-        f"{key}={value!r}"
-        for key, value in settings.items()
-        if not parts or not isinstance(value, dict)
-    ]
-    return f"{type(layer).__name__}({', '.join(plain + parts)})"
+    settings: dict[str, Any] = {}
+    if hasattr(layer, "kind"):  # else a layer of one's own without a configuration
+        settings = layer.config()
+    children = layer.children()
+    arguments = []
+    for name, value in settings.items():
+        is_part = children and isinstance(value, dict)
+        if name != "layer" and not is_part:
+            arguments.append(f"{name}={value!r}")
+    for name, child in children.items():
+        arguments.append(f"{name}={layer_text(child)}")
+    return f"{type(layer).__name__}({', '.join(arguments)})"
 
 
 def _count(arrays: dict[str, Any]) -> int:
@@ -68,25 +73,30 @@ def activations(model: Any, x: Any) -> dict[str, Any]:
 def _traced(layer: Any, path: str, outputs: dict[str, Any]) -> Any:
     """Return a copy of the layer, sharing its arrays, whose parts note their outputs."""
     children = layer.children()
-    start = f"{path}." if path else ""
     twin = layer.with_children(
-        {name: _traced(part, start + name, outputs) for name, part in children.items()}
+        {name: _traced(part, dotted(path, name), outputs) for name, part in children.items()}
     )
     if layer.params or not children:
         plain_forward = twin.forward
 
         def forward(*arguments, **options):
             y, backward = plain_forward(*arguments, **options)
-            # Without the state of a recurrent layer.
-            outputs[path] = y[0] if isinstance(y, tuple) else y
+            outputs[path] = y
+            if isinstance(y, tuple):  # with the state of a recurrent layer
+                outputs[path] = y[0]
             return y, backward
 
         vars(twin)["forward"] = forward
     return twin
 
 
-def _aligned(rows: Rows) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        *texts, number = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        yield "  ".join([*texts, row[-1].rjust(len(number))])
+def aligned(rows: Sequence[Sequence[str]], flush_left: int = 0) -> str:
+    """Return rows as lines of columns: the first ones flush left, the others flush right."""
+    columns = []
+    for number, cells in enumerate(zip(*rows, strict=True)):
+        justify = str.rjust
+        if number < flush_left:
+            justify = str.ljust
+        width = max(map(len, cells))
+        columns.append([justify(cell, width) for cell in cells])
+    return "\n".join(map("  ".join, zip(*columns, strict=True)))

@@ -10,7 +10,7 @@ from engine.nn.layer import Layer
 from engine.nn.layers.cells import GRU
 from engine.nn.layers.prelu import PReLU
 from engine.nn.layers.recurrent import Recurrent
-from engine.nn.module import LoadReport
+from engine.nn.module import LoadReport, dotted
 
 StateDict = dict[str, np.ndarray]
 # Of norms and PReLU; all other layers have PyTorch's names.
@@ -53,7 +53,7 @@ def load_torch(
         if path not in layers:
             raise ConfigError(f"load_torch: {module} goes to {path!r}, out of {[*layers]}")
         for name, array in _as_ours(layers[path], arrays).items():
-            loaded[f"{path}.{name}" if path else name] = array
+            loaded[dotted(path, name)] = array
     return model.load_parameters(loaded)
 
 
@@ -75,22 +75,19 @@ def _modules(tensors: Mapping[str, Any]) -> dict[str, StateDict]:
         if name.startswith("in_proj_"):
             kind = name.removeprefix("in_proj_")
             for part, piece in zip(("query", "key", "value"), np.split(array, 3), strict=True):
-                modules.setdefault(_joined(module, part), {})[kind] = piece
+                modules.setdefault(dotted(module, part), {})[kind] = piece
             continue
         if name in PROJECTIONS:
-            module = _joined(module, PROJECTIONS[name])
+            module = dotted(module, PROJECTIONS[name])
             name = "weight"
-        if module.rpartition(".")[2] == "out_proj":
-            module = _joined(module.rpartition(".")[0], "output")
+        outer, _, last = module.rpartition(".")
+        if last == "out_proj":
+            module = dotted(outer, "output")
         if "_l" in name and name.startswith(("weight_", "bias_")):
             name, _, level = name.partition("_l")
-            module = _joined(module, f"l{level}")
+            module = dotted(module, f"l{level}")
         modules.setdefault(module, {})[name] = array
     return modules
-
-
-def _joined(module: str, part: str) -> str:
-    return f"{module}.{part}" if module else part
 
 
 def _array(tensor: Any) -> np.ndarray:
@@ -117,11 +114,13 @@ def _gates(layer: Recurrent, arrays: StateDict) -> StateDict:
     """Return the arrays of a recurrent layer, whose gates PyTorch has in another order."""
     if isinstance(layer, GRU) and layer.reset_first:
         raise ConfigError("load_torch: PyTorch's GRU needs one here without reset_first")
-    order = [0, 1, 3, 2] if layer.gates == 4 else range(layer.gates)
+    order = [*range(layer.gates)]
+    if layer.gates == 4:  # an LSTM's
+        order = [0, 1, 3, 2]
 
     def in_our_order(array):
-        parts = np.split(array, layer.gates)
-        return np.concatenate([parts[n] for n in order])
+        by_gate = array.reshape(layer.gates, -1, *array.shape[1:])
+        return by_gate[order].reshape(array.shape)
 
     nothing = np.zeros(layer.gates * layer.hidden, np.float32)
     own = in_our_order(arrays.get("bias_ih", nothing))

@@ -256,7 +256,9 @@ def activation_function(name: str, alpha: float | None = None) -> Function:
     function: Any = ACTIVATIONS[name]
     if alpha is None:
         return function
-    least = math.ulp(0.0) if name == "celu" else 0.0  # which divides by it
+    least = 0.0
+    if name == "celu":  # which divides by it
+        least = math.ulp(0.0)
     if "alpha" not in inspect.signature(function).parameters or not least <= alpha < math.inf:
         raise ConfigError(f"activation {name!r}: it has no alpha, or none of {alpha}")
     with_alpha = partial(function, alpha=alpha)

@@ -47,8 +47,10 @@ def attend(
         # By dk = (q^T ds)^T, because a GPU copies what is transposed, and q is smaller than ds; dv
         # likewise.
         dkey, dvalue = product(query.swapaxes(-1, -2), dbias), product(dy.swapaxes(-1, -2), weights)
-        parts = product(dbias, key) * scale, dkey.swapaxes(-1, -2), dvalue.swapaxes(-1, -2)
-        return parts if bias is None else (*parts, dbias)
+        slopes = product(dbias, key) * scale, dkey.swapaxes(-1, -2), dvalue.swapaxes(-1, -2)
+        if bias is None:
+            return slopes
+        return (*slopes, dbias)
 
     return y, backward
 

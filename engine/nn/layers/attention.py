@@ -33,7 +33,8 @@ class _Attention(Layer):
         rng: np.random.Generator,
         inner: int | None = None,
     ) -> None:
-        inner = features if inner is None else inner
+        if inner is None:
+            inner = features
         if inner % heads:
             call = f"{type(self).__name__}({features}, {context_features}, heads={heads})"
             raise ConfigError(f"{call}: the heads must divide the features")
@@ -43,12 +44,15 @@ class _Attention(Layer):
         self.context_features = context_features
         self.heads = heads
         self.inner = inner
-        sides = {"query": features, "key": context_features, "value": context_features}
-        start = "small" if self.damped else "glorot"
+        start = "glorot"
+        if self.damped:
+            start = "small"
         self.parts: dict[str, Any] = {
-            name: Dense(side, inner, rng, start) for name, side in sides.items()
+            "query": Dense(features, inner, rng, start),
+            "key": Dense(context_features, inner, rng, start),
+            "value": Dense(context_features, inner, rng, start),
+            "output": Dense(inner, features, rng, start),
         }
-        self.parts["output"] = Dense(inner, features, rng, start)
 
     def _apply(
         self,
@@ -66,9 +70,10 @@ class _Attention(Layer):
         """
         (query, key, value), projected_backward = self._projected(x, context, training)
         earlier = _earlier(state)
-        waves = rotary_waves(query, earlier) if self.rotary else None
-        if waves is not None:
-            query, key = rotated(query, *waves), rotated(key, *waves)
+        if self.rotary:
+            cosine, sine = rotary_waves(query, earlier)
+            query = rotated(query, cosine, sine)
+            key = rotated(key, cosine, sine)
         if state is not None:
             key = _kept(state, "key", key, 2)
             value = _kept(state, "value", value, 2)
@@ -80,9 +85,9 @@ class _Attention(Layer):
             dmixed, output_grads = output_backward(dy)
             dquery, dkey, dvalue, *dbias = attend_backward(self._split(dmixed))
             dkey, dvalue = dkey[:, :, earlier:], dvalue[:, :, earlier:]
-            if waves is not None:
-                cosine, sine = waves
-                dquery, dkey = rotated(dquery, cosine, -sine), rotated(dkey, cosine, -sine)
+            if self.rotary:
+                dquery = rotated(dquery, cosine, -sine)
+                dkey = rotated(dkey, cosine, -sine)
             dinputs, grads = projected_backward([dquery, dkey, dvalue])
             return (*dinputs, *dbias), grads | output_grads
 
@@ -94,24 +99,25 @@ class _Attention(Layer):
         """Return queries, keys and values by heads, and backward: their gradients -> (those of x
         and of the context, gradients).
         """
-        names = ("query", "key", "value")
-        groups = [(x, names)] if context is None else [(x, names[:1]), (context, names[1:])]
-        steps = [
-            dense_together({name: self.parts[name] for name in part}, source, training)
-            for source, part in groups
-        ]
+        query = {"query": self.parts["query"]}
+        keys = {"key": self.parts["key"], "value": self.parts["value"]}
+        if context is None:
+            ys, together_backward = dense_together(query | keys, x, training)
+        else:
+            ys, query_backward = dense_together(query, x, training)
+            context_ys, context_backward = dense_together(keys, context, training)
+            ys = [*ys, *context_ys]
 
         def backward(slopes):
-            left = [slope.swapaxes(1, 2) for slope in slopes]
-            dinputs = []
-            grads = Gradients()
-            for (_, part), (_, dense_backward) in zip(groups, steps, strict=True):
-                dinput, part_grads = dense_backward([left.pop(0) for _ in part])
-                dinputs.append(dinput)
-                grads |= part_grads
-            return dinputs, grads
+            by_place = [slope.swapaxes(1, 2) for slope in slopes]
+            if context is None:
+                dx, grads = together_backward(by_place)
+                return (dx,), grads
+            dx, grads = query_backward(by_place[:1])
+            dcontext, context_grads = context_backward(by_place[1:])
+            return (dx, dcontext), grads | context_grads
 
-        return [self._split(y) for ys, _ in steps for y in ys], backward
+        return [*map(self._split, ys)], backward
 
     def _split(self, x: Array) -> Array:
         """Split the heads: [B, T, heads * d] -> [B, heads, T, d]."""
@@ -126,9 +132,11 @@ class _Attention(Layer):
         """Reshape a mask [B, S] or [B, T, S] so that it broadcasts to [B, heads, T, S]."""
         if mask is None:
             return None
-        queries = (asking,) if getattr(mask, "ndim", 2) == 3 else ()
-        check_input(self, mask, batch, *queries, answering, dtype="bool")
-        return mask[:, None, None, :] if mask.ndim == 2 else mask[:, None]
+        if getattr(mask, "ndim", 2) == 3:
+            check_input(self, mask, batch, asking, answering, dtype="bool")
+            return mask[:, None]
+        check_input(self, mask, batch, answering, dtype="bool")
+        return mask[:, None, None, :]
 
 
 def _kept(state: Any, name: str, new: Array, axis: int) -> Array:
@@ -141,7 +149,9 @@ def _kept(state: Any, name: str, new: Array, axis: int) -> Array:
 
 def _earlier(state: Any) -> int:
     """Return the number of places whose keys are in a state."""
-    return state["key"].shape[2] if state and "key" in state else 0
+    if not state or "key" not in state:
+        return 0
+    return int(state["key"].shape[2])
 
 
 @register("self_attention")
@@ -183,7 +193,9 @@ class SelfAttention(_Attention):
     def forward(
         self, x: Any, training: bool = False, mask: Any = None, state: Any = None
     ) -> tuple[Array, Any]:
-        x, bias = x if isinstance(x, tuple) else (x, None)
+        bias = None
+        if isinstance(x, tuple):
+            x, bias = x
         check_input(self, x, "B", "T", self.features)
         batch, places, _ = x.shape
         xp = xp_of(x)
@@ -192,20 +204,26 @@ class SelfAttention(_Attention):
             check_input(self, bias, batch, self.heads, places, earlier + places)
         allowed = self._mask(mask, batch, places, places)
         if state is not None:
-            shown = xp.ones((batch, 1, 1, places), bool) if allowed is None else allowed
-            others = earlier and len(state["shown"]) != batch
-            if not self.causal or shown.shape[2] > 1 or others:
+            shown = allowed
+            if shown is None:
+                shown = xp.ones((batch, 1, 1, places), bool)
+            is_another_batch = earlier and len(state["shown"]) != batch
+            if not self.causal or shown.shape[2] > 1 or is_another_batch:
                 expected = "causal=True, a mask [B, T], and as many sequences as before"
                 raise ConfigError(f"SelfAttention: a state needs {expected}")
             allowed = _kept(state, "shown", shown, 3)
         if self.causal:
             past = xp.tri(places, earlier + places, earlier, dtype=bool)
-            allowed = past if allowed is None else allowed & past
+            if allowed is not None:
+                past = allowed & past
+            allowed = past
         y, inputs_backward = self._apply(x, None, allowed, training, bias, state)
 
         def backward(dy):
             (dx, *dbias), grads = inputs_backward(dy)
-            return (dx, *dbias) if dbias else dx, grads
+            if dbias:
+                return (dx, *dbias), grads
+            return dx, grads
 
         return y, backward
 

@@ -15,7 +15,7 @@ from engine.nn.layer import (
     forward_part,
     register,
 )
-from engine.nn.layers.containers import NamedLayers, named_layers
+from engine.nn.layers.containers import NamedLayers, added, named_layers
 from engine.nn.operations import operations_for
 
 
@@ -32,8 +32,11 @@ class _Branches(NamedLayers):
             raise ConfigError(f"{type(self).__name__} needs at least one branch")
 
     def mask_of(self, x: Array) -> Array | None:
-        masks = (branch.mask_of(x) for branch in self.branches.values())
-        return next((mask for mask in masks if mask is not None), None)
+        for branch in self.branches.values():
+            mask = branch.mask_of(x)
+            if mask is not None:
+                return mask
+        return None
 
     def mask_behind(self, mask: Array) -> Array:
         return next(iter(self.branches.values())).mask_behind(mask)
@@ -54,9 +57,8 @@ class _Branches(NamedLayers):
             grads: Gradients = {}
             for step, part in zip(steps, parts_of(dy), strict=True):
                 dbranch, branch_grads = step(part)
+                dx = added(dx, dbranch)
                 grads |= branch_grads
-                if dbranch is not None:  # else nothing before needs it
-                    dx = dbranch if dx is None else operations_for(dx).add(dx, dbranch)
             return dx, grads
 
         return joined, backward
@@ -109,21 +111,20 @@ class Concatenate(_Branches):
         self.axis = axis
 
     def _joined(self, outputs: list[Array]) -> Any:
-        axis = self.axis
-        sides = [y.ndim for y in outputs]
-        if len(set(sides)) != 1 or not -sides[0] <= axis < sides[0]:
-            raise self._shapes_differ(outputs)
-        axis %= sides[0]
-        if len({(*y.shape[:axis], *y.shape[axis + 1 :]) for y in outputs}) != 1:
-            raise self._shapes_differ(outputs)
         xp = xp_of(outputs[0])
-        ends = np.cumsum([y.shape[axis] for y in outputs])[:-1].tolist()
+        try:
+            joined = xp.concatenate(outputs, self.axis)
+        except ValueError as error:
+            raise self._shapes_differ(outputs) from error
+        ends = np.cumsum([y.shape[self.axis] for y in outputs])[:-1].tolist()
 
         def parts_of(dy):
-            return [xp.ascontiguousarray(part) for part in xp.split(dy, ends, axis)]
+            return [*map(xp.ascontiguousarray, xp.split(dy, ends, self.axis))]
 
-        return xp.concatenate(outputs, axis), parts_of
+        return joined, parts_of
 
     def config(self) -> dict[str, Any]:
         config = super().config()
-        return config if self.axis == 1 else config | {"axis": self.axis}
+        if self.axis != 1:
+            config["axis"] = self.axis
+        return config

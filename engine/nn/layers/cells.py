@@ -151,12 +151,15 @@ class Bidirectional(Layer):
 
     def __init__(self, ahead: Recurrent, back: Recurrent) -> None:
         checked_parts({"ahead": ahead, "back": back})
-        pair = [
-            isinstance(direction, Recurrent)
-            and (direction.reverse, direction.last, direction.return_state)
-            for direction in (ahead, back)
-        ]
-        if pair not in ([(False, last, False), (True, last, False)] for last in (False, True)):
+        fits = (
+            isinstance(ahead, Recurrent)
+            and isinstance(back, Recurrent)
+            and (ahead.reverse, back.reverse) == (False, True)
+            and ahead.last == back.last
+            and not ahead.return_state
+            and not back.return_state
+        )
+        if not fits:
             expected = "two recurrent layers without return_state, the second with reverse=True"
             raise ConfigError(f"Bidirectional: expected {expected}, found {ahead!r} and {back!r}")
         self.ahead, self.back = ahead, back
@@ -164,12 +167,12 @@ class Bidirectional(Layer):
     def forward(
         self, x: Array, training: bool = False, mask: Any = None, state: Any = None
     ) -> Forward:
-        forth, one_backward = forward_part("ahead", self.ahead, x, training, mask, state)
-        back, other_backward = forward_part("back", self.back, x, training, mask, state)
+        ahead, ahead_backward = forward_part("ahead", self.ahead, x, training, mask, state)
+        back, back_backward = forward_part("back", self.back, x, training, mask, state)
 
         def backward(dy):
-            dx, grads = one_backward(dy[..., : self.ahead.hidden])
-            dx_too, other_grads = other_backward(dy[..., self.ahead.hidden :])
-            return dx + dx_too, grads | other_grads
+            dx, grads = ahead_backward(dy[..., : self.ahead.hidden])
+            dx_of_back, back_grads = back_backward(dy[..., self.ahead.hidden :])
+            return dx + dx_of_back, grads | back_grads
 
-        return xp_of(forth).concatenate([forth, back], axis=-1), backward
+        return xp_of(ahead).concatenate([ahead, back], axis=-1), backward

@@ -1,7 +1,7 @@
 """Layers made of other layers: a chain, and a trunk with several heads."""
 
 import copy
-import itertools
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
@@ -85,9 +85,10 @@ class Sequential(NamedLayers):
         if name in self.layers:
             raise ConfigError(f"Sequential: there is a layer named {name!r} already")
         if name is None:
-            kind = _kind_of(layer)
-            free = (f"{kind}{number}" for number in itertools.count(1))
-            name = next(candidate for candidate in free if candidate not in self.layers)
+            number = 1
+            while f"{_kind_of(layer)}{number}" in self.layers:
+                number += 1
+            name = f"{_kind_of(layer)}{number}"
         self.layers = Chain(checked_parts({**self.layers, name: layer}))
         return self
 
@@ -98,7 +99,9 @@ class Sequential(NamedLayers):
         return dict(self.layers)
 
     def mask_of(self, x: Array) -> Array | None:
-        return next(iter(self.layers.values())).mask_of(x) if self.layers else None
+        if not self.layers:
+            return None
+        return self.layers[0].mask_of(x)
 
     def mask_behind(self, mask: Array) -> Array:
         for layer in self.layers.values():
@@ -112,20 +115,22 @@ class Sequential(NamedLayers):
         layers = list(self.layers.items())
         while layers:
             name, layer = layers.pop(0)
-            mask = layer.mask_of(x) if mask is None else mask
+            if mask is None:
+                mask = layer.mask_of(x)
             if training and type(layer) is Dense and layers and type(layers[0][1]) is Activation:
                 layer = copy.copy(layer)
                 layer.activation = layers.pop(0)[1].apply  # type: ignore[attr-defined]
             x, step = forward_part(name, layer, x, training, mask, state)
-            mask = None if mask is None else layer.mask_behind(mask)
+            if mask is not None:
+                mask = layer.mask_behind(mask)
             steps.append(step)
 
         def backward(dy):
             grads: Gradients = {}
             for step in reversed(steps):
                 if dy is not None:  # else no layer before has parameters
-                    dy, part = step(dy)
-                    grads |= part
+                    dy, layer_grads = step(dy)
+                    grads |= layer_grads
             return dy, grads
 
         return x, backward
@@ -156,16 +161,20 @@ class MultiHead(Layer):
     def forward(
         self, x: Array, training: bool = False, mask: Any = None, state: Any = None
     ) -> tuple[dict[str, Array], Backward]:
-        mask = self.trunk.mask_of(x) if mask is None else mask
+        if mask is None:
+            mask = self.trunk.mask_of(x)
         shared, trunk_backward = forward_part("trunk", self.trunk, x, training, mask, state)
-        mask = None if mask is None else self.trunk.mask_behind(mask)
+        if mask is not None:
+            mask = self.trunk.mask_behind(mask)
         outputs: dict[str, Array] = {}
         steps: dict[str, Backward] = {}
         for name, head in self.heads.items():
             outputs[name], steps[name] = forward_part(name, head, shared, training, mask, state)
 
         def backward(dy):
-            names = list(dy) if isinstance(dy, Mapping) else [type(dy).__name__]
+            names = [type(dy).__name__]
+            if isinstance(dy, Mapping):
+                names = list(dy)
             if not names or not steps.keys() >= set(names):
                 raise ShapeError(
                     f"MultiHead: expected gradients by name of {list(steps)}, found {names}"
@@ -173,14 +182,24 @@ class MultiHead(Layer):
             grads: Gradients = {}
             total: Array = None
             for name in dy:
-                part, head_grads = steps[name](dy[name])
-                if part is not None:  # else no layer before has parameters
-                    total = part if total is None else operations_for(part).add(total, part)
+                dshared, head_grads = steps[name](dy[name])
+                total = added(total, dshared)
                 grads |= head_grads
-            dx, trunk_grads = (None, {}) if total is None else trunk_backward(total)
+            if total is None:
+                return None, grads
+            dx, trunk_grads = trunk_backward(total)
             return dx, grads | trunk_grads
 
         return outputs, backward
+
+
+def added(a: Array | None, b: Array | None) -> Array | None:
+    """Add two gradients that reach the same array; None where nothing before needs one."""
+    if a is None:
+        return b
+    if b is None:
+        return a
+    return operations_for(a).add(a, b)
 
 
 class Chain(dict[Any, Layer]):
@@ -198,10 +217,12 @@ def named_layers(
     owner: str, unnamed: Sequence[Layer], named: Mapping[str, Layer]
 ) -> dict[str, Layer]:
     """Return layers by name: those given by position under their kind, counted."""
-    kinds = [_kind_of(layer) for layer in unnamed]
-    by_position = {
-        f"{kind}{kinds[: n + 1].count(kind)}": unnamed[n] for n, kind in enumerate(kinds)
-    }
+    by_position: dict[str, Layer] = {}
+    counts = Counter[str]()
+    for layer in unnamed:
+        kind = _kind_of(layer)
+        counts[kind] += 1
+        by_position[f"{kind}{counts[kind]}"] = layer
     if twice := by_position.keys() & named.keys():
         raise ConfigError(f"{owner}: {sorted(twice)} also are names of layers given by position")
     return checked_parts(by_position | dict(named))

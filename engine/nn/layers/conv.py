@@ -1,5 +1,6 @@
 """Convolution of images and of sequences, and its transpose, which makes them larger."""
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,9 @@ class _Convolution(Windowed):
 
         def backward(dy):
             dx, grads = step(dy)
-            return None if dx is None else where(shown, dx, 0), grads
+            if dx is not None:
+                dx = where(shown, dx, 0)
+            return dx, grads
 
         return y, backward
 
@@ -93,7 +96,9 @@ class _Convolution(Windowed):
             grads = {"weight": self._sequence(dweight)}
             if bias_backward is not None:
                 grads["bias"] = bias_backward(dy)
-            return None if dx is None else self._sequence(dx), grads
+            if dx is not None:
+                dx = self._sequence(dx)
+            return dx, grads
 
         return self._sequence(y), backward
 
@@ -176,22 +181,21 @@ class ConvTranspose2D(_Convolution):
     ) -> None:
         if padding is None:
             windows = Geometry.of(size, stride, 0, dilation, self.axes)
-            over = [
-                max(extent - step, 0)
-                for extent, step in zip(windows.extents, windows.stride, strict=True)
-            ]
-            padding = short([(extent // 2, extent - extent // 2) for extent in over][-self.axes :])
+            ends = []
+            for extent, step in zip(windows.extents, windows.stride, strict=True):
+                over = max(extent - step, 0)
+                ends.append((over // 2, over - over // 2))
+            padding = short(ends[-self.axes :])
         further = {"dilation": dilation, "groups": groups}
         super().__init__(inputs, outputs, size, rng, stride, padding, bias, **further)
-        ends = Geometry.of(size, stride, output_padding, 1, self.axes).padding
-        if not isinstance(output_padding, int | list | tuple) or any(
-            end >= step for (_, end), step in zip(ends, self.geometry.stride, strict=True) if end
-        ):
+        windows = Geometry.of(size, stride, output_padding, 1, self.axes)
+        self.more = [behind for _, behind in windows.padding]
+        is_number = isinstance(output_padding, int | list | tuple)
+        if not is_number or any(map(operator.ge, self.more, windows.stride)):
             raise ConfigError(
                 f"{type(self).__name__}: output_padding must be below the stride, not {output_padding}"
             )
         self.output_padding = output_padding
-        self.more = [end for _, end in ends]
 
     def _drawn(self, rng: np.random.Generator, size: tuple[int, ...]) -> np.ndarray:
         shape = self.inputs, self.outputs // self.groups, *size
@@ -200,10 +204,10 @@ class ConvTranspose2D(_Convolution):
     def _sides(self, sides: tuple[int, ...]) -> list[int]:
         windows = self.geometry
         every = zip(sides, windows.stride, windows.extents, windows.padding, self.more, strict=True)
-        return [
-            (side - 1) * step + extent - sum(ends) + more
-            for side, step, extent, ends, more in every
-        ]
+        result = []
+        for side, step, extent, ends, more in every:
+            result.append((side - 1) * step + extent - sum(ends) + more)
+        return result
 
     def _convolved(self, x: Array) -> Forward:
         weight = self._image(self.params["weight"])

@@ -41,11 +41,13 @@ class DecoderLayer(Block):
         dropout: float = 0.0,
         rotary: bool = False,
     ) -> None:
+        if context_features is None:
+            context_features = features
         self.features = features
         self.heads = heads
         self.hidden = hidden
         self.rotary = rotary
-        self.context_features = features if context_features is None else context_features
+        self.context_features = context_features
         self.activation = activation
         self.epsilon = epsilon
         self.damped = True
@@ -53,7 +55,7 @@ class DecoderLayer(Block):
         self.parts = {
             "attention": SelfAttention(features, heads, rng, causal=True, rotary=rotary),
             "norm": LayerNorm(features, epsilon),
-            "cross": CrossAttention(features, self.context_features, heads, rng),
+            "cross": CrossAttention(features, context_features, heads, rng),
             "cross_norm": LayerNorm(features, epsilon),
             "feed": feed_of(self, rng),
         }

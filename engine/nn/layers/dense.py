@@ -6,7 +6,7 @@ import numpy as np
 
 from engine.errors import ConfigError
 from engine.nn.array_checks import check_input
-from engine.nn.layer import Array, Forward, Gradients, Layer, forward_part, register
+from engine.nn.layer import Array, Backward, Forward, Gradients, Layer, forward_part, register
 from engine.nn.layers.initialization import VARIANCES, initial
 from engine.nn.operations import operations_for
 from engine.nn.operations.array_operations import identity
@@ -50,11 +50,10 @@ class Dense(Layer):
         )
 
         def backward(dy):
-            drows, dweight, dbias = rows_backward(dy.reshape(-1, self.outputs), self.input_gradient)
-            return None if drows is None else drows.reshape(x.shape), {
-                "weight": dweight,
-                "bias": dbias,
-            }
+            dx, dweight, dbias = rows_backward(dy.reshape(-1, self.outputs), self.input_gradient)
+            if dx is not None:
+                dx = dx.reshape(x.shape)
+            return dx, {"weight": dweight, "bias": dbias}
 
         return y.reshape(*x.shape[:-1], self.outputs), backward
 
@@ -67,15 +66,22 @@ def dense_together(
     Returns each y [B, T, outputs], and backward: a dy of each, [B, T, outputs] or with outputs as
     two sides -> (dx, gradients NAME.weight and NAME.bias).
     """
-    steps = [forward_part(name, layer, x, training) for name, layer in layers.items()]
+    outputs: list[Array] = []
+    steps: list[Backward] = []
+    for name, layer in layers.items():
+        y, step = forward_part(name, layer, x, training)
+        outputs.append(y)
+        steps.append(step)
 
     def backward(slopes):
         dx = None
         grads = Gradients()
-        for (y, step), dy in reversed([*zip(steps, slopes, strict=True)]):
-            part, part_grads = step(dy.reshape(y.shape))
-            dx = part if dx is None else part + dx
-            grads = part_grads | grads
+        for y, step, dy in reversed([*zip(outputs, steps, slopes, strict=True)]):
+            dx_of_layer, layer_grads = step(dy.reshape(y.shape))
+            grads = layer_grads | grads
+            if dx is not None:
+                dx_of_layer = dx_of_layer + dx
+            dx = dx_of_layer
         return dx, grads
 
-    return [y for y, _ in steps], backward
+    return outputs, backward

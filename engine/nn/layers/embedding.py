@@ -48,18 +48,17 @@ class Embedding(Layer):
             self.params["weight"][padding_idx] = 0
 
     def mask_of(self, x: Array) -> Array | None:
-        return (
-            None
-            if self.padding_idx is None or getattr(x, "ndim", 0) != 2
-            else x != self.padding_idx
-        )
+        if self.padding_idx is None or getattr(x, "ndim", 0) != 2:
+            return None
+        return x != self.padding_idx
 
     def forward(self, x: Array, training: bool = False) -> Forward:
         check_input(self, x, "B", "...", dtype="integer")
-        smallest, largest = bounds(x) if x.size else (0, 0)
-        if not 0 <= smallest <= largest < self.tokens:
-            span = f"{smallest} to {largest}"
-            raise ShapeError(f"Embedding: expected tokens 0 to {self.tokens - 1}, found {span}")
+        if x.size:
+            smallest, largest = bounds(x)
+            if not 0 <= smallest <= largest < self.tokens:
+                span = f"{smallest} to {largest}"
+                raise ShapeError(f"Embedding: expected tokens 0 to {self.tokens - 1}, found {span}")
         weight = self.params["weight"]
         y = weight[x]
         if self.padding_idx is not None:
@@ -103,9 +102,11 @@ class PositionEmbedding(Layer):
         first = (state or {}).get("places", 0)
         here = slice(first, first + x.shape[1])
         if here.stop > self.length:
-            found = f"{list(x.shape)} behind {first} places" if first else list(x.shape)
+            places = str(list(x.shape))
+            if first:
+                places += f" behind {first} places"
             raise ShapeError(
-                f"PositionEmbedding: expected at most {self.length} places, found {found}"
+                f"PositionEmbedding: expected at most {self.length} places, found {places}"
             )
         if state is not None:
             state["places"] = here.stop

@@ -57,6 +57,8 @@ class EncoderLayer(Block):
             raise ConfigError(
                 f"EncoderLayer: expected {expected}, found {smolgen!r}, causal={causal}"
             )
+        if smolgen is not None:
+            smolgen = dict(smolgen)
         self.features = features
         self.heads = heads
         self.hidden = hidden
@@ -66,7 +68,7 @@ class EncoderLayer(Block):
         self.causal = causal
         self.damped, self.rotary = damped, rotary
         self.keep(rng, scale=scale, norm_first=norm_first, dropout=dropout)
-        self.smolgen = None if smolgen is None else dict(smolgen)
+        self.smolgen = smolgen
         self.parts = {
             "attention": SelfAttention(features, heads, rng, causal, inner, damped, rotary=rotary),
             "norm": LayerNorm(features, epsilon),
@@ -78,7 +80,9 @@ class EncoderLayer(Block):
     def forward(
         self, x: Any, training: bool = False, mask: Any = None, state: Any = None
     ) -> tuple[Array, Any]:
-        x, table = x if isinstance(x, tuple) else (x, None)
+        table = None
+        if isinstance(x, tuple):
+            x, table = x
         if table is not None and mask is not None:
             raise ConfigError("EncoderLayer: smolgen sees all places at once, so it takes no mask")
 
@@ -91,7 +95,9 @@ class EncoderLayer(Block):
         def backward(dy):
             dz, feed_grads = feed_backward(dy)
             (dx, *dtable), grads = skip_backward(dz)
-            return (dx, *dtable) if dtable else dx, grads | feed_grads
+            if dtable:
+                dx = (dx, *dtable)
+            return dx, grads | feed_grads
 
         return y, backward
 
@@ -105,8 +111,8 @@ class EncoderLayer(Block):
 
         def backward(dy):
             (dx, dbias), grads = attention_backward(dy)
-            (dx_too, dtable), smolgen_grads = smolgen_backward(dbias)
-            return (dx + dx_too, dtable), grads | smolgen_grads
+            (dx_of_smolgen, dtable), smolgen_grads = smolgen_backward(dbias)
+            return (dx + dx_of_smolgen, dtable), grads | smolgen_grads
 
         return y, backward
 
@@ -135,11 +141,11 @@ class Encoder(Layer):
         self.layers: dict[str, Layer] = {
             f"layer{n}": EncoderLayer(rng=rng, **block) for n in range(depth)
         }
-        if smolgen := self.layers["layer0"].children().get("smolgen"):
-            places, generated = (smolgen.config()[name] for name in ("places", "generated"))
-            self.params = {
-                "table": initial(rng, "glorot", (places**2, generated), generated, places**2)
-            }
+        smolgen = self.layers["layer0"].children().get("smolgen")
+        if smolgen is not None:
+            pairs = smolgen.places**2
+            shape = pairs, smolgen.generated
+            self.params["table"] = initial(rng, "glorot", shape, smolgen.generated, pairs)
 
     def forward(
         self, x: Array, training: bool = False, mask: Any = None, state: Any = None
@@ -150,19 +156,24 @@ class Encoder(Layer):
         if len(shape) == 4:
             x = x.reshape(*shape[:2], shape[2] * shape[3]).swapaxes(1, 2)
         for name, layer in self.layers.items():
-            x, step = forward_part(
-                name, layer, x if table is None else (x, table), training, mask, state
-            )
+            inputs = x
+            if table is not None:
+                inputs = (x, table)
+            x, step = forward_part(name, layer, inputs, training, mask, state)
             steps.append(step)
 
         def backward(dy):
-            grads: Gradients = {} if table is None else {"table": xp_of(dy).zeros_like(table)}
+            grads: Gradients = {}
+            if table is not None:
+                grads["table"] = xp_of(dy).zeros_like(table)
             for step in reversed(steps):
-                dy, part = step(dy)
+                dy, layer_grads = step(dy)
                 if table is not None:
                     dy, dtable = dy
                     grads["table"] += dtable
-                grads |= part
-            return dy if len(shape) == 3 else dy.swapaxes(1, 2).reshape(shape), grads
+                grads |= layer_grads
+            if len(shape) == 4:
+                dy = dy.swapaxes(1, 2).reshape(shape)
+            return dy, grads
 
         return x, backward

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.nn.array_checks import check_input
+from engine.nn.array_checks import as_tuple, check_input
 from engine.nn.layer import Array, Forward, Gradients, Layer, forward_part, register
 from engine.nn.layers.activations import Activation
 from engine.nn.layers.containers import Sequential
@@ -43,24 +43,31 @@ class Block(Layer):
         """Return y, and backward: dy -> ((dx, gradients of what else the part takes), gradients);
         `norm` is the name of the norm.
         """
-        inner, before_backward = self.run(norm, x, training) if self.norm_first else (x, _same)
+        inner, before_backward = self._normed(norm, x, training, self.norm_first)
         inner, part_backward = part(inner)
         inner, drop_backward = self._dropped(inner, training)
-        y = x + inner * self.scale
-        y, norm_backward = (y, _same) if self.norm_first else self.run(norm, y, training)
+        total = x + inner * self.scale
+        y, norm_backward = self._normed(norm, total, training, not self.norm_first)
 
         def backward(dy):
             dsum, grads = norm_backward(dy)
             dinner, _ = drop_backward(dsum * self.scale)
             dinputs, part_grads = part_backward(dinner)
-            dx, *others = dinputs if isinstance(dinputs, tuple) else (dinputs,)
+            dx, *further = as_tuple(dinputs)
             dx, before_grads = before_backward(dx)
-            return (dsum + dx, *others), grads | part_grads | before_grads
+            return (dsum + dx, *further), grads | part_grads | before_grads
 
         return y, backward
 
+    def _normed(self, norm: str, x: Array, training: bool, is_here: bool) -> Forward:
+        if not is_here:
+            return x, _same
+        return self.run(norm, x, training)
+
     def _dropped(self, x: Array, training: bool) -> Forward:
-        return self.drop.forward(x, training) if self.dropout else (x, _same)
+        if not self.dropout:
+            return x, _same
+        return self.drop.forward(x, training)
 
     def keep(self, rng: np.random.Generator, **settings: Any) -> None:
         """Keep settings as attributes, and make the dropout of what parts return."""
@@ -104,8 +111,11 @@ class FeedForward(Block):
         self.hidden = hidden
         self.activation = activation
         self.epsilon, self.damped = epsilon, damped
-        second = Dense(hidden, features, rng, "small" if damped else "glorot")
-        first = Dense(features, hidden, rng, "small" if damped else "he")
+        starts = ("he", "glorot")
+        if damped:
+            starts = ("small", "small")
+        second = Dense(hidden, features, rng, starts[1])
+        first = Dense(features, hidden, rng, starts[0])
         self.keep(rng, scale=scale, norm_first=norm_first, dropout=dropout)
         self.parts = {"dense1": first, "activation": Activation(activation)}
         if dropout:

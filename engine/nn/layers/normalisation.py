@@ -48,19 +48,22 @@ class BatchNorm(Layer):
         self.momentum = momentum
         self.epsilon = epsilon
         self.params = _scale_and_shift(channels)
-        statistics = np.zeros(channels, np.float32), np.ones(channels, np.float32)
-        self.buffers = dict(zip(("running_mean", "running_variance"), statistics, strict=True))
+        self.buffers = {
+            "running_mean": np.zeros(channels, np.float32),
+            "running_variance": np.ones(channels, np.float32),
+        }
 
     def forward(self, x: Array, training: bool = False) -> Forward:
         gamma, beta = self.params["gamma"], self.params["beta"]
         check_input(self, x, "B", self.channels, "...", dtype=gamma.dtype)
         running = self.buffers["running_mean"], self.buffers["running_variance"]
         operations = operations_for(x)
-        is_own = training and x.size > self.channels
-        settings = self.epsilon, self.relu, self.groups, None if is_own else running
+        settings = self.epsilon, self.relu, self.groups
+        if not training or x.size <= self.channels:
+            y, *_, norm_backward = operations.batch_norm(x, gamma, beta, *settings, running)
+            return y, _named(norm_backward)
         y, mean, variance, norm_backward = operations.batch_norm(x, gamma, beta, *settings)
-        if is_own:
-            operations.follow(running, (mean, variance), self.momentum)
+        operations.follow(running, (mean, variance), self.momentum)
         return y, _named(norm_backward)
 
 

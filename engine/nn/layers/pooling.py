@@ -1,6 +1,7 @@
 """Pooling: the maximum or the mean of each window, or the mean of the whole board."""
 
 import math
+from operator import ge
 from typing import Any
 
 import numpy as np
@@ -30,18 +31,20 @@ class _Pool(Windowed):
         dilation: Any = 1,
         ceil: bool = False,
     ) -> None:
-        stride = window if stride is None else stride
-        given = f"{window}, stride={stride}, padding={padding}"
-        settings = self._place(given, window, stride, padding, dilation)
-        ends = zip(self.geometry.padding, self.geometry.extents, strict=True)
-        if any(max(padding) >= extent for padding, extent in ends):
-            call = f"{type(self).__name__}({given})"
-            raise ConfigError(f"{call}: a window must be larger than the padding")
+        if stride is None:
+            stride = window
+        call = f"{window}, stride={stride}, padding={padding}"
+        settings = self._place(call, window, stride, padding, dilation)
+        if any(map(ge, map(max, self.geometry.padding), self.geometry.extents)):
+            name = type(self).__name__
+            raise ConfigError(f"{name}({call}): a window must be larger than the padding")
         self.window, self.stride, self.padding, self.dilation = settings
         self.ceil = ceil
 
     def _at(self, *sides: int) -> Geometry:
-        return self.geometry._replace(padding=self._extended(sides)) if self.ceil else self.geometry
+        if not self.ceil:
+            return self.geometry
+        return self.geometry._replace(padding=self._extended(sides))
 
     def _windows(self, image: Array) -> Geometry:
         """Return the windows over boards [B, C, H, W]."""
@@ -132,7 +135,8 @@ class AveragePool2D(_Pool):
         padded = windows.padded(xp, channels_last(image))
         places = [part for _, part in windows.places(windows.sides(image.shape[2:]))]
         count: Any = math.prod(windows.size)
-        if (counted := self._counted(xp, padded, windows, image.shape[2:])) is not None:
+        counted = self._counted(xp, padded, windows, image.shape[2:])
+        if counted is not None:
             count = sum(counted[part] for part in places)
         share = 1 / count
         total = sum(padded[part] for part in places)
@@ -155,12 +159,13 @@ class AveragePool2D(_Pool):
             return None
         counted = xp.zeros((1, *padded.shape[1:3], 1), padded.dtype)
         # What `ceil` adds behind the padding never counts.
-        inside = self.geometry.padding if self.counts_padding else ((0, 0), (0, 0))
-        row_slice, column_slice = (
-            slice(padding[0] - before, padding[0] + side + behind)
-            for padding, (before, behind), side in zip(windows.padding, inside, sides, strict=True)
-        )
-        counted[:, row_slice, column_slice] = 1
+        ends = ((0, 0), (0, 0))
+        if self.counts_padding:
+            ends = self.geometry.padding
+        inside = [slice(None)]
+        for (start, _), (before, behind), side in zip(windows.padding, ends, sides, strict=True):
+            inside.append(slice(start - before, start + side + behind))
+        counted[tuple(inside)] = 1
         return counted
 
 

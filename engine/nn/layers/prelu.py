@@ -28,15 +28,18 @@ class PReLU(Layer):
 
     def forward(self, x: Array, training: bool = False) -> Forward:
         alpha = self.params["alpha"]
-        side = "C" if self.channels == 1 else self.channels
+        side: int | str = self.channels
+        if self.channels == 1:
+            side = "C"
         check_input(self, x, "B", side, "...", dtype=alpha.dtype)
         xp = xp_of(x)
         is_left = x <= 0
         slopes = xp.where(is_left, alpha.reshape(-1, *[1] * (x.ndim - 2)), 1).astype(x.dtype)
-        places = tuple(axis for axis in range(x.ndim) if axis != 1)
 
         def backward(dy):
-            dalpha = (dy * x * is_left).sum(axis=places)
-            return dy * slopes, {"alpha": dalpha if self.channels > 1 else dalpha.sum().reshape(1)}
+            dalpha = (dy * x * is_left).sum(axis=(0, *range(2, x.ndim)))
+            if self.channels == 1:
+                dalpha = dalpha.sum().reshape(1)
+            return dy * slopes, {"alpha": dalpha}
 
         return x * slopes, backward

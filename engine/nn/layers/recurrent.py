@@ -2,14 +2,15 @@
 `cells.py` has the steps.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import repeat
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from engine.backend import xp_of
 from engine.errors import ConfigError, ShapeError
-from engine.nn.array_checks import check_gradient, check_input
+from engine.nn.array_checks import as_tuple, check_gradient, check_input
 from engine.nn.layer import Array, Gradients, Layer
 from engine.nn.layers.initialization import initial
 from engine.nn.operations import operations_for
@@ -88,25 +89,33 @@ class Recurrent(Layer):
     def forward(
         self, x: Any, training: bool = False, mask: Any = None, state: Any = None
     ) -> tuple[Any, Any]:
-        x, *start = x if isinstance(x, tuple) else (x,)
+        x, *start = as_tuple(x)
         check_input(self, x, "B", "T", self.inputs, dtype=self.params["input_weight"].dtype)
-        order = slice(None, None, -1 if self.reverse else None)
+        order = slice(None)
+        if self.reverse:
+            order = slice(None, None, -1)
         keeps = self._keeps(mask, *x.shape[:2])
         run = self._run(x[:, order].swapaxes(0, 1), start, state, keeps)
-        hidden = run.hidden
-        y = hidden[-1] if self.last else hidden[1:].swapaxes(0, 1)[:, order]
+        y = run.hidden[-1]
+        if not self.last:
+            y = run.hidden[1:].swapaxes(0, 1)[:, order]
 
         def backward(dy):
             dy, dstate = self._slopes(dy, y, run.last_state)
-            by_time = dy if self.last else dy[:, order].swapaxes(0, 1)
-            dx, dstate, grads = self._run_back(run, by_time, dstate)
+            if not self.last:
+                dy = dy[:, order].swapaxes(0, 1)
+            dx, dstate, grads = self._run_back(run, dy, dstate)
             if dx is not None:
                 dx = dx.swapaxes(0, 1)[:, order]
-            return (dx, *dstate) if start else dx, grads
+            if start:
+                dx = (dx, *dstate)
+            return dx, grads
 
-        return (y, *run.last_state) if self.return_state else y, backward
+        if self.return_state:
+            return (y, *run.last_state), backward
+        return y, backward
 
-    def _run(self, x: Array, given: list[Array], state: Any, keeps: Array | None) -> Run:
+    def _run(self, x: Array, start: list[Array], state: Any, keeps: Sequence[Any]) -> Run:
         """Take all steps through x [T, B, inputs], from the state that is given or kept."""
         steps, batch, _ = x.shape
         rows = x.reshape(-1, self.inputs)
@@ -114,14 +123,13 @@ class Recurrent(Layer):
         a += self.params["bias"]
         a = a.reshape(steps, batch, self.gates * self.hidden)
         hidden = xp_of(x).zeros((steps + 1, batch, self.hidden), x.dtype)
-        now = self._first(given, state, hidden[0])
+        now = self._first(start, state, hidden[0])
         hidden[0] = now[0]
         step_backwards: list[StepBackward] = []
         # Which products pack faster.
         to_gates = xp_of(x).ascontiguousarray(self.params["hidden_weight"].T)
         for t in range(steps):
-            keep = None if keeps is None else keeps[t]
-            now, step_backward = self._step(a[t], now[0] @ to_gates, now, keep)
+            now, step_backward = self._step(a[t], now[0] @ to_gates, now, keeps[t])
             hidden[t + 1] = now[0]
             step_backwards.append(step_backward)
         if state is not None:
@@ -144,13 +152,17 @@ class Recurrent(Layer):
         """
         a = run.a
         da = xp_of(a).empty_like(a)
-        dc = da if self.adds else xp_of(a).empty_like(a)
+        dc = da
+        if not self.adds:
+            dc = xp_of(a).empty_like(a)
         hidden_weight = self.params["hidden_weight"]
+        if self.last:
+            dstate[0] = dstate[0] + dy
         for t in reversed(range(len(a))):
-            if not self.last or t == len(a) - 1:
-                dstate[0] = dstate[0] + (dy if self.last else dy[t])
-            direct, *others = run.step_backwards[t](tuple(dstate), da[t], dc[t])
-            dstate = [dc[t] @ hidden_weight, *others]
+            if not self.last:
+                dstate[0] = dstate[0] + dy[t]
+            direct, *further = run.step_backwards[t](tuple(dstate), da[t], dc[t])
+            dstate = [dc[t] @ hidden_weight, *further]
             dstate[0] += direct
         flat_a = da.reshape(-1, da.shape[2])
         grads = self._gradients(run, flat_a, dc.reshape(flat_a.shape))
@@ -169,13 +181,13 @@ class Recurrent(Layer):
         }
         return grads | self._further_gradients(dc, run.a.reshape(da.shape), before)
 
-    def _first(self, given: list[Array], state: Any, zeros: Array) -> StateArrays:
-        """Return the state before the first step: what is given, or else kept in `state`, or else
-        zeros.
+    def _first(self, start: list[Array], state: Any, zeros: Array) -> StateArrays:
+        """Return the state before the first step: the one that came with x, or the one kept in
+        `state`, or else zeros.
         """
         if state is not None and self.reverse:
             raise ConfigError(f"{type(self).__name__}: what runs backwards keeps no state")
-        arrays = tuple(given) or (state or {}).get("arrays") or (zeros,) * self.states
+        arrays = tuple(start) or (state or {}).get("arrays") or (zeros,) * self.states
         if len(arrays) != self.states:
             form = f"a tuple of {1 + len(arrays)}"
             raise ShapeError(
@@ -185,12 +197,16 @@ class Recurrent(Layer):
             check_input(self, array, *zeros.shape, dtype=zeros.dtype)
         return arrays
 
-    def _keeps(self, mask: Array | None, batch: int, steps: int) -> Array | None:
-        """Return where the state stays as it is, bool [T, B, 1] in the order of the steps."""
+    def _keeps(self, mask: Array | None, batch: int, steps: int) -> Sequence[Any]:
+        """Return where the state stays as it is, bool [T, B, 1] in the order of the steps; None of
+        each step without a mask.
+        """
         if mask is None:
-            return None
+            return [None] * steps
         check_input(self, mask, batch, steps, dtype="bool")
-        return ~(mask[:, ::-1] if self.reverse else mask).T[:, :, None]
+        if self.reverse:
+            mask = mask[:, ::-1]
+        return ~mask.T[:, :, None]
 
     def _step(
         self, a: Array, c: Array, state: StateArrays, keep: Array | None
@@ -202,12 +218,11 @@ class Recurrent(Layer):
         where = xp_of(a).where
 
         def backward(dstate, da, dc):
-            direct = step_backward(tuple(where(keep, 0, slope) for slope in dstate), da, dc)
-            return tuple(where(keep, old, slope) for old, slope in zip(dstate, direct, strict=True))
+            dnew = tuple(where(keep, 0, slope) for slope in dstate)
+            direct = step_backward(dnew, da, dc)
+            return tuple(map(where, repeat(keep), dstate, direct))
 
-        return tuple(
-            where(keep, old, array) for old, array in zip(state, new, strict=True)
-        ), backward
+        return tuple(map(where, repeat(keep), state, new)), backward
 
     def _further_gradients(self, dc: Array, a: Array, before: Array) -> Gradients:
         """Return gradients of the parameters that only this kind has, or has in another way, from

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from numbers import Integral
 from typing import Any
 
+import numpy as np
+
 from engine.errors import ConfigError, ShapeError
 from engine.nn.array_checks import check_input
 from engine.nn.layer import Array, Forward, Layer, register
@@ -35,11 +37,10 @@ class Reshape(Layer):
     """
 
     def __init__(self, shape: Sequence[int]) -> None:
-        self.shape = [
-            int(side) if isinstance(side, Integral) else side for side in list[Any](shape)
-        ]
-        if not all(type(side) is int and side >= 1 for side in self.shape):
-            raise ConfigError(f"Reshape({self.shape}): every side must be an integer >= 1")
+        sides: list[Any] = [*shape]
+        if not all(isinstance(side, Integral) and int(side) >= 1 for side in sides):
+            raise ConfigError(f"Reshape({sides}): every side must be an integer >= 1")
+        self.shape = [*map(int, sides)]
 
     def forward(self, x: Array, training: bool = False) -> Forward:
         check_input(self, x, "B", "...", dtype="numeric")
@@ -68,7 +69,7 @@ class Transpose(Layer):
             raise ConfigError(f"Transpose({self.order}): expected the axes from 1 on, each once")
 
     def forward(self, x: Array, training: bool = False) -> Forward:
-        names = [f"N{axis}" for axis in range(1, len(self.order) + 1)]
-        check_input(self, x, "B", *names, dtype="numeric")
-        back = [0, *(1 + self.order.index(axis) for axis in range(1, len(self.order) + 1))]
-        return x.transpose(0, *self.order), lambda dy: (dy.transpose(back), {})
+        axes = [0, *self.order]
+        check_input(self, x, "B", *[f"N{axis}" for axis in axes[1:]], dtype="numeric")
+        back = np.argsort(axes).tolist()
+        return x.transpose(axes), lambda dy: (dy.transpose(back), {})

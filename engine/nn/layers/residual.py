@@ -87,11 +87,8 @@ class Residual(Layer):
     def __init__(
         self, body: Sequential, se: SqueezeExcitation | None = None, activation: str = "relu"
     ) -> None:
-        if (
-            not isinstance(body, Sequential)
-            or not isinstance(se, SqueezeExcitation | None)
-            or "se" in body.layers
-        ):
+        is_body = isinstance(body, Sequential) and "se" not in body.layers
+        if not is_body or not isinstance(se, SqueezeExcitation | None):
             expected = (
                 "the body must be Sequential, no part of it named 'se', the gate SqueezeExcitation"
             )
@@ -114,7 +111,10 @@ class Residual(Layer):
         else:
             relu = self.activation == "relu"  # in the pass of the gate
             y, gate_backward = self.se.forward_with_skip(inner, x, relu, training)
-            y, slope = identity(y) if relu else operations_for(x).activate(apply, y)
+            if relu:
+                y, slope = identity(y)
+            else:
+                y, slope = operations_for(x).activate(apply, y)
 
         def backward(dy):
             dinner = dskip = slope(dy)
@@ -127,9 +127,11 @@ class Residual(Layer):
         return y, backward
 
     def children(self) -> dict[str, Layer]:
-        return self.body.children() | ({} if self.se is None else {"se": self.se})
+        children = self.body.children()
+        if self.se is not None:
+            children["se"] = self.se
+        return children
 
     def _replace_children(self, children: dict[str, Layer]) -> None:
-        gate: Any = children.pop("se", None)
-        self.se = gate
+        self.se = children.pop("se", None)  # type: ignore[assignment]
         self.body = Sequential(**children)

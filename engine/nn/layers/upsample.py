@@ -31,7 +31,10 @@ class Upsample(Layer):
     """
 
     def __init__(self, scale: Any = 2, mode: str = "nearest", align_corners: bool = False) -> None:
-        scales = scale if isinstance(scale, list | tuple) else [scale]
+        self.scale = scale
+        self.mode = mode
+        self.align_corners = align_corners
+        scales = self.scales(1)
         is_size = all(
             isinstance(factor, Real) and 0 < float(factor) < math.inf for factor in scales
         )
@@ -39,13 +42,12 @@ class Upsample(Layer):
             call = f"Upsample({scale!r}, {mode!r}, align_corners={align_corners})"
             expected = f"a scale above 0, a mode of {', '.join(_MODES)}, no corners for nearest"
             raise ConfigError(f"{call}: expected {expected}")
-        self.scale = scale
-        self.mode = mode
-        self.align_corners = align_corners
 
     def scales(self, sides: int) -> Any:
         """Return the scale of each of so many axes."""
-        return self.scale if isinstance(self.scale, list | tuple) else [self.scale] * sides
+        if isinstance(self.scale, list | tuple):
+            return self.scale
+        return [self.scale] * sides
 
     def mask_behind(self, mask: Array) -> Array:
         scale = self.scales(1)[0]

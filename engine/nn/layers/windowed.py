@@ -1,5 +1,6 @@
 """What convolutions and pools share: their windows, and sequences as images with one row."""
 
+from operator import lt
 from typing import Any, ClassVar
 
 import numpy as np
@@ -30,16 +31,22 @@ class Windowed(Layer):
 
     def _image(self, x: Array) -> Array:
         """Return an array with two axes behind its channels."""
-        return x if self.axes == 2 else x[:, :, None]
+        if self.axes == 2:
+            return x
+        return x[:, :, None]
 
     def _sequence(self, image: Array) -> Array:
         """Undo `_image`."""
-        return image if self.axes == 2 else image[:, :, 0]
+        if self.axes == 2:
+            return image
+        return image[:, :, 0]
 
     def _checked(self, x: Array, channels: int | str, dtype: Any = "floating") -> Array:
         """Return x as an image; ShapeError unless it has these channels."""
-        sides = ("H", "W") if self.axes == 2 else ("T",)
-        check_input(self, x, "B", channels, *sides, dtype=dtype)
+        if self.axes == 2:
+            check_input(self, x, "B", channels, "H", "W", dtype=dtype)
+        else:
+            check_input(self, x, "B", channels, "T", dtype=dtype)
         return self._image(x)
 
     def mask_behind(self, mask: Array) -> Array:
@@ -66,10 +73,7 @@ class Windowed(Layer):
 
     def _check_sides(self, image: Array, windows: Geometry) -> None:
         """Raise ShapeError for an image that is smaller than a window."""
-        if any(
-            side < least_side
-            for side, least_side in zip(image.shape[2:], windows.least, strict=True)
-        ):
+        if any(map(lt, image.shape[2:], windows.least)):
             sides, least = image.shape[-self.axes :], windows.least[-self.axes :]
             raise ShapeError(
                 f"{type(self).__name__}: expected sides >= {[*least]}, found {[*sides]}"

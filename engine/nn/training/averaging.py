@@ -27,31 +27,28 @@ class _Average:
 
     def load(self, tensors: Mapping[str, Array], count: int | None = None) -> None:
         """Continue from saved averages. `count`, if given, is the number of updates that made them."""
-        self.count = self.count if count is None else count
+        if count is not None:
+            self.count = count
         if self.tensors.keys() == tensors.keys():
             copy_tensors(tensors, self.tensors)
         else:
             self.tensors = copies(tensors)
 
     def _move(self, params: Mapping[str, Array], share: float, pool: ThreadPool | None) -> None:
-        earlier = {
-            name: self.tensors[name]
-            for name, array in params.items()
-            if name in self.tensors and self.tensors[name].shape == array.shape
-        }
-        # Of parameters that a model got since then, the average begins now.
-        new = copies({name: array for name, array in params.items() if name not in earlier})
-        self.tensors = earlier | new
-        for name in earlier:
-            array = params[name]
-            self.tensors[name] = laid_out_like(array, self.tensors[name])
-            if (flat := flat_views(self.tensors[name], array)) is not None:
-                average, parameter = flat
-                on_stretches(
-                    pool, array.size, STRETCH, partial(average_step, average, parameter, share)
-                )
+        earlier = self.tensors
+        self.tensors = {}
+        for name, array in params.items():
+            if name not in earlier or earlier[name].shape != array.shape:
+                # Of a parameter that the model got since then, the average begins now.
+                self.tensors |= copies({name: array})
                 continue
-            self.tensors[name] += (array - self.tensors[name]) * share
+            average = laid_out_like(array, earlier[name])
+            self.tensors[name] = average
+            flat = flat_views(average, array)
+            if flat is None:
+                average += (array - average) * share
+            else:
+                on_stretches(pool, array.size, STRETCH, partial(average_step, *flat, share))
 
 
 class ExponentialAverage(_Average):
@@ -74,11 +71,9 @@ class ExponentialAverage(_Average):
         """Add the current parameters to the average, on the threads of `pool` if there is one."""
         self.count += 1
         if self.count % self.every == 0 or not self.tensors:
-            decay = (
-                min(self.decay, (1 + self.count) / (10 + self.count))
-                if self.quick_start
-                else self.decay
-            )
+            decay = self.decay
+            if self.quick_start:
+                decay = min(decay, (1 + self.count) / (10 + self.count))
             self._move(params, 1 - decay**self.every, pool)
 
 
@@ -111,7 +106,7 @@ def refresh_statistics(model: Layer, batches: Iterable[Any]) -> None:
             count = row_count(batch)
             examples += count
             for norm in norms:
-                norm.momentum = count / examples if count else 0.0
+                norm.momentum = count / max(examples, 1)
             model.forward(model.prepared(batch), training=True)
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):

@@ -6,7 +6,7 @@ there.
 
 import json
 import zlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from engine.backend import backend_of_all, to_numpy
 from engine.errors import ConfigError, NetFileError
 from engine.files.atomic import atomic_write
 from engine.native.interrupts import Uninterrupted
+from engine.nn.array_checks import mapped
 from engine.nn.layer import Layer
 from engine.nn.training.data import JoinedRows, Loader
 from engine.nn.training.optimizers import Optimizer, settings_of
@@ -35,17 +36,13 @@ def write_checkpoint(
     Raises NetFileError when the file cannot be written.
     """
     path = Path(path)
-    text = np.frombuffer(
-        json.dumps({NAMES: list(arrays), **values}, default=np.generic.item).encode(), np.uint8
-    )
+    text = json.dumps({NAMES: list(arrays), **values}, default=np.generic.item)
+    members: dict[str, Any] = {VALUES: np.frombuffer(text.encode(), np.uint8)}
     with backend_of_all(arrays).guard("a checkpoint was written"):
-        stored: dict[str, Any] = {
-            VALUES: text,
-            **{name: to_numpy(array) for name, array in arrays.items()},
-        }
+        members |= mapped(to_numpy, dict(arrays))
     try:
         with Uninterrupted(), atomic_write(path) as file:
-            np.savez(file, **stored)
+            np.savez(file, **members)
     except OSError as error:
         raise NetFileError(path, "a place to write the checkpoint to", str(error)) from error
 
@@ -56,7 +53,7 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, 
     """
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+            arrays = dict(archive)
         values = json.loads(arrays.pop(VALUES).tobytes().decode())
         if (names := values.pop(NAMES)) != list(arrays):
             raise ValueError(f"{len(arrays)} of {len(names)} arrays")
@@ -74,10 +71,10 @@ def data_identity(loader: Loader) -> dict[str, Any]:
     A class of one's own may draw its rows anew each time.
     """
     rows = np.unique(np.linspace(0, len(loader) - 1, ROWS).astype(np.int64))
-    stored = [array for array in loader.arrays if isinstance(array, np.ndarray | JoinedRows)]
-    checksums = [
-        zlib.crc32(np.ascontiguousarray(to_numpy(part[rows])).tobytes()) for part in stored
-    ]
+    checksums = []
+    for array in loader.arrays:
+        if isinstance(array, np.ndarray | JoinedRows):
+            checksums.append(zlib.crc32(array[rows].tobytes()))
     return {"examples": len(loader), "contents": checksums}
 
 
@@ -105,13 +102,14 @@ def _part_identity(part: Any) -> dict[str, Any]:
 
     Settings are what the constructor takes; other attributes are state.
     """
+    identity: dict[str, Any] = {"class": type(part).__name__}
     if part is None:
-        return {"class": "NoneType"}
-    settings = {name: vars(part).get(name) for name in settings_of(type(part))}
-    return {
-        "class": type(part).__name__,
-        **{name: value for name, value in settings.items() if isinstance(value, Real)},
-    }
+        return identity
+    for name in settings_of(type(part)):
+        value = vars(part).get(name)
+        if isinstance(value, Real):
+            identity[name] = value
+    return identity
 
 
 def check_same(
@@ -124,17 +122,17 @@ def check_same(
         raise ConfigError(
             f"changed: expected names out of {', '.join([*mine, 'data'])}, found {unknown}"
         )
-    for name in [name for name in mine if name not in changed]:
-        if text := _difference(mine[name], theirs.get(name), name):
+    for name, value in mine.items():
+        difference = next(_differences(value, theirs.get(name), name), None)
+        if difference and name not in changed:
             on_purpose = f'if it is another on purpose: resume(path, changed=["{name}"])'
-            raise ConfigError(f"{owner}: another run, {text}; {on_purpose}")
+            raise ConfigError(f"{owner}: another run, {difference}; {on_purpose}")
 
 
-def _difference(mine: Any, theirs: Any, name: str) -> str:
-    """Say where `theirs` differs from `mine`, in the entries that `mine` has; "" if nowhere."""
+def _differences(mine: Any, theirs: Any, name: str) -> Iterator[str]:
+    """Say where `theirs` differs from `mine`, in the entries that `mine` has."""
     if isinstance(mine, dict) and isinstance(theirs, dict):
-        texts = (
-            _difference(value, theirs.get(key), f"{name}: {key}") for key, value in mine.items()
-        )
-        return next(filter(None, texts), "")
-    return "" if mine == theirs else f"{name}: expected {mine!s:.80}, found {theirs!s:.80}"
+        for key, value in mine.items():
+            yield from _differences(value, theirs.get(key), f"{name}: {key}")
+    elif mine != theirs:
+        yield f"{name}: expected {mine!s:.80}, found {theirs!s:.80}"

@@ -10,6 +10,7 @@ import numpy as np
 from engine.backend import xp_of
 from engine.errors import ConfigError, TrainingError
 from engine.native.blas import one_blas_thread
+from engine.nn.array_checks import mapped
 from engine.nn.training.history import floats
 
 Array = Any
@@ -18,7 +19,7 @@ Array = Any
 def global_norm(grads: Mapping[str, Any]) -> float:
     """Return the Euclidean norm of all gradients taken as one vector; finite for finite gradients."""
     with np.errstate(over="ignore"), one_blas_thread:
-        norms = floats({name: _quick_norm(gradient) for name, gradient in grads.items()})
+        norms = floats(mapped(_quick_norm, dict(grads)))
         return math.hypot(*[_norm(gradient, norms[name]) for name, gradient in grads.items()])
 
 
@@ -56,8 +57,7 @@ def clip_global_norm(grads: Mapping[str, Any], limit: float) -> float:
     Raises ConfigError unless limit > 0, TrainingError when a gradient is not finite. Pascanu et al.
     2013, arXiv:1211.5063.
     """
-    if not limit > 0:
-        raise ConfigError(f"the clipping limit must be > 0, not {limit}")
+    _check_limit(limit)
     norm = global_norm(grads)
     if not math.isfinite(norm):
         raise TrainingError(f"clipping: expected finite gradients, found a norm of {norm}")
@@ -71,10 +71,14 @@ def clip_value(grads: Mapping[str, Any], limit: float) -> None:
 
     Raises ConfigError unless limit > 0.
     """
-    if not limit > 0:
-        raise ConfigError(f"the clipping limit must be > 0, not {limit}")
+    _check_limit(limit)
     for gradient in grads.values():
         xp_of(gradient).clip(gradient, -limit, limit, out=gradient)
+
+
+def _check_limit(limit: float) -> None:
+    if not limit > 0:
+        raise ConfigError(f"the clipping limit must be > 0, not {limit}")
 
 
 def scale_all(grads: Mapping[str, Any], factor: float) -> None:

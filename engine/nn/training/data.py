@@ -74,7 +74,7 @@ class Loader:
         self.prepare = prepare
         self.augment = augment
         self.read_ahead = read_ahead
-        rows = [_rows_in(array) for array in self.arrays]
+        rows = [*map(_rows_in, self.arrays)]
         if len(set(rows)) != 1 or rows[0] == 0 or isinstance(rows[0], str):
             expected = "arrays with as many inputs as targets, at least one"
             raise ShapeError(f"data: expected {expected}, found {' and '.join(map(str, rows))}")
@@ -83,7 +83,9 @@ class Loader:
     def arrays(self) -> list[Any]:
         """All arrays of inputs, targets and weights."""
         arrays = leaves((self.inputs, self.targets))
-        return arrays if self.weights is None else arrays + leaves(self.weights)
+        if self.weights is not None:
+            arrays += leaves(self.weights)
+        return arrays
 
     def __len__(self) -> int:
         return row_count(self.inputs)
@@ -92,8 +94,7 @@ class Loader:
         """Return the examples of these row numbers, as arrays of their own; with `rng`, augmented."""
         if isinstance(rows, slice):
             rows = np.arange(*rows.indices(len(self)))
-        parts = (self.inputs, self.targets, self.weights)
-        batch = Data(*(rows_of(part, rows) for part in parts))
+        batch = Data(*rows_of((self.inputs, self.targets, self.weights), rows))
         if self.prepare is not None:
             batch = _checked("prepare", self.prepare(batch), batch)
         if self.augment is not None and rng is not None:
@@ -137,7 +138,7 @@ class JoinedRows:
                 f"JoinedRows: expected arrays with rows of one shape and dtype, found {row_forms}"
             )
         self.arrays = list(arrays)
-        self._starts = [0, *accumulate(len(array) for array in arrays)]
+        self._starts = [0, *accumulate(map(len, arrays))]
         self.dtype = arrays[0].dtype
         self.shape = (self._starts[-1], *arrays[0].shape[1:])
 
@@ -145,17 +146,14 @@ class JoinedRows:
         return self.shape[0]
 
     def __getitem__(self, rows: RowNumbers) -> np.ndarray:
-        numbers = (
-            np.arange(*rows.indices(len(self))) if isinstance(rows, slice) else np.asarray(rows)
-        )
+        if isinstance(rows, slice):
+            rows = np.arange(*rows.indices(len(self)))
+        numbers = np.asarray(rows)
         if numbers.dtype == bool and numbers.shape == (len(self),):
             numbers = np.flatnonzero(numbers)
         if numbers.ndim != 1 or (numbers.size and numbers.dtype.kind not in "iu"):
             expected = f"row numbers, or a bool for each of {len(self)} rows"
-            shape = numbers.shape
-            raise ConfigError(
-                f"JoinedRows: expected {expected}, found {numbers.dtype} {list(shape)}"
-            )
+            raise ConfigError(f"JoinedRows: expected {expected}, found {form_of(numbers)}")
         if numbers.size and not (numbers.min() >= 0 and numbers.max() < len(self)):
             raise ConfigError(
                 f"JoinedRows: row numbers {numbers.min()} to {numbers.max()} of {len(self)} rows"
@@ -235,8 +233,10 @@ def _rows_in(part: Any) -> int | str:
     """Return the number of rows; of what an index of row numbers does not read by rows, its type."""
     # A table of pandas, a sparse matrix of SciPy.
     is_other = hasattr(part, "iloc") or hasattr(part, "toarray")
-    is_read_by_rows = isinstance(getattr(part, "shape", None), tuple) and not is_other
-    return len(part) if is_read_by_rows and part.shape else type(part).__name__
+    shape = getattr(part, "shape", None)
+    if is_other or not isinstance(shape, tuple) or not shape:
+        return type(part).__name__
+    return len(part)
 
 
 def _checked(function: str, changed: Any, batch: Data) -> Data:
@@ -247,4 +247,6 @@ def _checked(function: str, changed: Any, batch: Data) -> Data:
         raise ShapeError(
             f"Loader: {function} must return Data(inputs, targets), not {type(changed).__name__}"
         )
-    return replace(changed, weights=batch.weights) if changed.weights is None else changed
+    if changed.weights is None:
+        return replace(changed, weights=batch.weights)
+    return changed

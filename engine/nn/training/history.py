@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,6 +15,7 @@ from engine.backend import NUMPY, backend_of, backend_of_all
 from engine.errors import ConfigError
 from engine.nn.figures import new_figure
 from engine.nn.means import MeanOver
+from engine.nn.summary import aligned
 
 Record = dict[str, float]  # what OWN_COLUMNS names, and the metrics, each also as validation_METRIC
 OWN_COLUMNS = re.compile("epoch|step|rate|loss|gradient_norm|validation_.*")
@@ -42,14 +44,15 @@ class History:
         0 is a new best one: smaller is better, with `highest` larger. NaN and infinity never are.
         Raises ConfigError when no epoch has the column.
         """
-        sign = -1 if highest else 1
         best = math.inf
         stall = 0
         stalls = []
         for value in self[name]:
             stall += 1
-            if math.isfinite(value) and sign * value < best:
-                best = sign * value
+            if highest:
+                value = -value
+            if math.isfinite(value) and value < best:
+                best = value
                 stall = 0
             stalls.append(stall)
         return stalls
@@ -57,19 +60,15 @@ class History:
     @property
     def columns(self) -> list[str]:
         """Names of all columns."""
-        return list(dict.fromkeys(name for record in self.records for name in record))
+        return list(dict.fromkeys(chain.from_iterable(self.records)))
 
     def __str__(self) -> str:
         """Return a table: a line for each epoch, a column for each measure."""
-        rows = [self.columns] + [
-            [f"{record[name]:.6g}" if name in record else "" for name in self.columns]
-            for record in self.records
-        ]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return "\n".join(
-            "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-            for row in rows
-        )
+        rows = [self.columns]
+        for record in self.records:
+            cells = {name: f"{value:.6g}" for name, value in record.items()}
+            rows.append([cells.get(name, "") for name in self.columns])
+        return aligned(rows)
 
     def __len__(self) -> int:
         return len(self.records)
@@ -91,11 +90,10 @@ class History:
         for number, name in enumerate(titles, start=1):
             axes = figure.add_subplot(1, len(titles), number)
             for column, style in ((name, "-"), (f"validation_{name}", "--")):
-                points = [
-                    (record["epoch"], record[column]) for record in self.records if column in record
-                ]
-                if points:
-                    axes.plot(*zip(*points, strict=True), style, label=column.replace("_", " "))
+                if column in self:
+                    records = [record for record in self.records if column in record]
+                    epochs = [record["epoch"] for record in records]
+                    axes.plot(epochs, self[column], style, label=column.replace("_", " "))
             axes.set_xlabel("epoch")
             axes.set_title(name.replace("_", " "))
             axes.legend()
@@ -113,12 +111,15 @@ def floats(means: Mapping[str, Any]) -> Record:
     """Return a loss and metrics as Python floats: they may be scalars of NumPy, or of a device,
     read at once.
     """
-    there = {name: value for name, value in means.items() if not isinstance(value, float)}
-    there = {name: value for name, value in there.items() if backend_of(value) is not NUMPY}
-    read = dict(means)
-    if there:
-        together = backend_of_all(there).xp.stack([*there.values()], dtype=np.float64)
-        read |= dict(zip(there, together.get(), strict=True))
-    return {
-        name: value if isinstance(value, MeanOver) else float(value) for name, value in read.items()
-    }
+    numbers = dict(means)
+    on_device = {}
+    for name, value in means.items():
+        if not isinstance(value, float) and backend_of(value) is not NUMPY:
+            on_device[name] = value
+    if on_device:
+        together = backend_of_all(on_device).xp.stack([*on_device.values()], dtype=np.float64)
+        numbers |= dict(zip(on_device, together.get(), strict=True))
+    for name, value in numbers.items():
+        if not isinstance(value, MeanOver):
+            numbers[name] = float(value)
+    return numbers

@@ -52,30 +52,34 @@ class LayerGradients(DataParallel):
         def loss(outputs, part):
             targets = placed_targets(self.model, rows_of(batch.targets, part))
             weights = placed_targets(self.model, rows_of(batch.weights, part))
-            metrics = {
-                name: measured(getattr(metric, "unread", metric), outputs, targets, weights)
-                for name, metric in self._metrics.items()
-            }
+            metrics = {}
+            for name, metric in self._metrics.items():
+                unread = getattr(metric, "unread", metric)
+                metrics[name] = measured(unread, outputs, targets, weights)
             return *loss_and_gradient(self._loss, outputs, targets, weights), metrics
 
         return self.step(row_count(batch.inputs), inputs, loss, seed)
 
 
 def loss_and_gradient(
-    loss: LossFunction, outputs: Any, targets: Any, weights: Any = None
+    loss: LossFunction, outputs: Any, targets: Any, weights: Any
 ) -> tuple[Any, Any]:
     """Return a loss and its gradient. Raises ConfigError for a function that returns others."""
     result = loss(outputs, targets, **_weights_for(loss, weights))
-    is_pair = isinstance(result, tuple) and len(result) == 2
-    if not is_pair or getattr(result[0], "shape", ()) != ():
-        form = "`return mean_loss, gradient`, a number and the gradient of the outputs, as mse does"
-        forms = [form_of(part) for part in result] if is_pair else form_of(result)
-        raise ConfigError(f"loss {_name_of(loss)}: {form}; found {forms}")
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise _another_result(loss, form_of(result))
     mean, gradient = result
+    if getattr(mean, "shape", ()) != ():
+        raise _another_result(loss, [form_of(mean), form_of(gradient)])
     return _over_weights(mean, weights), gradient
 
 
-def measured(metric: Metric, outputs: Any, targets: Any, weights: Any = None) -> Any:
+def _another_result(loss: LossFunction, found: object) -> ConfigError:
+    form = "`return mean_loss, gradient`, a number and the gradient of the outputs, as mse does"
+    return ConfigError(f"loss {_name_of(loss)}: {form}; found {found}")
+
+
+def measured(metric: Metric, outputs: Any, targets: Any, weights: Any) -> Any:
     """Return the mean of a metric."""
     return _over_weights(metric(outputs, targets, **_weights_for(metric, weights)), weights)
 
@@ -86,14 +90,12 @@ def _weights_for(function: Callable[..., Any], weights: Any) -> dict[str, Any]:
     """
     if weights is None:
         return {}
-    parameters = inspect.signature(function).parameters
-    if "weights" not in parameters and not any(
-        parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()
-    ):
-        name = _name_of(function)
-        form = f"def {name}(outputs, targets, weights)"
-        raise ConfigError(f"{name}: the data has weights, which it does not take; write {form}")
-    return {"weights": weights}
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.name == "weights" or parameter.kind is parameter.VAR_KEYWORD:
+            return {"weights": weights}
+    name = _name_of(function)
+    form = f"def {name}(outputs, targets, weights)"
+    raise ConfigError(f"{name}: the data has weights, which it does not take; write {form}")
 
 
 def _over_weights(mean: Any, weights: Any) -> Any:
@@ -119,10 +121,10 @@ def means_over(
         targets = placed_targets(model, batch.targets)
         weights = placed_targets(model, batch.weights)
         outputs, _ = model.forward(model.prepared(batch.inputs))
-        means = {
-            "loss": loss_and_gradient(loss, outputs, targets, weights)[0],
-            **{name: measured(of, outputs, targets, weights) for name, of in metrics.items()},
-        }
+        mean, _ = loss_and_gradient(loss, outputs, targets, weights)
+        means = {"loss": mean}
+        for name, metric in metrics.items():
+            means[name] = measured(metric, outputs, targets, weights)
         add_means(sums, totals, floats(means), rows.stop - rows.start)
     if not totals["loss"]:
         raise DataError(
@@ -133,11 +135,11 @@ def means_over(
 
 def placed_targets(model: Layer, targets: Any) -> Any:
     """Return targets, or tuples and dicts of these, on the backend of the model."""
-    first = model.first_parameter()
-    backend = NUMPY if first is None else backend_of(first)
+    backend = backend_of(model.first_parameter())
 
     def placed(part):
-        is_elsewhere = hasattr(part, "dtype") and backend_of(part) is not backend
-        return backend.asarray(part) if is_elsewhere else part
+        if hasattr(part, "dtype") and backend_of(part) is not backend:
+            return backend.asarray(part)
+        return part
 
     return mapped(placed, targets)

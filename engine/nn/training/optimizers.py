@@ -9,7 +9,7 @@ takes no rate, and no parameters either.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from inspect import signature
 from typing import Any
 
@@ -104,29 +104,25 @@ class Optimizer:
         tensors = dict(self._state)
         for name, value in vars(self).items():
             if name not in settings and value is not None:
-                tensors |= self._arrays_in(name, value)
-        return {
-            "steps": self.steps,
-            "tensors": copies(tensors),
-        }
+                tensors |= dict(self._arrays_in(name, value))
+        return {"steps": self.steps, "tensors": copies(tensors)}
 
-    def _arrays_in(self, path: str, value: Any) -> dict[str, Array]:
-        """Return the arrays in an attribute by path, numbers with "=" behind it, or raise
+    def _arrays_in(self, path: str, value: Any) -> Iterator[tuple[str, Array]]:
+        """Yield the arrays in an attribute by path, numbers with "=" behind it, or raise
         ConfigError for others.
         """
         if hasattr(value, "ndim"):
-            return {path: value}
-        if isinstance(value, bool | int | float):
-            return {f"{path}=": np.array(value)}
-        if not isinstance(value, dict) or not all(
-            isinstance(key, str) and "/" not in key for key in value
-        ):
+            yield path, value
+        elif isinstance(value, bool | int | float):
+            yield f"{path}=", np.array(value)
+        elif isinstance(value, dict) and all(map(_is_name, value)):
+            for key, part in value.items():
+                yield from self._arrays_in(f"{path}/{key}", part)
+        else:
             kinds = "a number, an array or a dictionary of such by name"
             raise ConfigError(
                 f"{type(self).__name__}.{path}: expected {kinds}, found {value!r:.60}"
             )
-        parts = [self._arrays_in(f"{path}/{key}", part) for key, part in value.items()]
-        return {name: array for part in parts for name, array in part.items()}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Load what `state()` returned. Raises ConfigError for tensors of another optimizer."""
@@ -136,7 +132,8 @@ class Optimizer:
             attribute = path.removesuffix("=").partition("/")[0]
             if attribute in vars(self):
                 _put_at(own, path, tensors.pop(path))
-        if unknown := [name for name in tensors if name.partition(".")[0] not in self.slots]:
+        unknown = [name for name in tensors if name.partition(".")[0] not in self.slots]
+        if unknown:
             raise ConfigError(
                 f"{type(self).__name__} has slots {list(self.slots)}, the state holds {unknown[:4]}"
             )
@@ -160,6 +157,10 @@ class Optimizer:
         raise NotImplementedError
 
 
+def _is_name(key: object) -> bool:
+    return isinstance(key, str) and "/" not in key
+
+
 def _put_at(values: dict[str, Any], path: str, array: Array) -> None:
     """Put an array into dictionaries within each other at its path (`Optimizer._arrays_in`)."""
     *outer, last = path.split("/")
@@ -173,12 +174,11 @@ def _put_at(values: dict[str, Any], path: str, array: Array) -> None:
 
 def settings_of(kind: type) -> list[str]:
     """Return the names of what the constructors of a class and of its bases take."""
-    return [
-        name
-        for base in kind.__mro__
-        if "__init__" in vars(base)
-        for name in signature(base).parameters
-    ]
+    names: list[str] = []
+    for base in kind.__mro__:
+        if "__init__" in vars(base):
+            names += signature(base).parameters
+    return names
 
 
 class SGD(Optimizer):
@@ -215,7 +215,10 @@ class SGD(Optimizer):
             velocity = self._slot("velocity", name, parameter)
             velocity *= self.momentum
             velocity += gradient
-            gradient = gradient + self.momentum * velocity if self.nesterov else velocity
+            if self.nesterov:
+                gradient = gradient + self.momentum * velocity
+            else:
+                gradient = velocity
         parameter -= rate * gradient
 
 
@@ -274,12 +277,8 @@ class Adam(Optimizer):
         decay_all: bool = False,
     ) -> None:
         super().__init__()
-        if (
-            not 0 <= beta1 < 1
-            or not 0 <= beta2 < 1
-            or not epsilon >= LEAST_EPSILON
-            or not weight_decay >= 0
-        ):
+        are_shares = 0 <= beta1 < 1 and 0 <= beta2 < 1
+        if not are_shares or not epsilon >= LEAST_EPSILON or not weight_decay >= 0:
             call = f"Adam(beta1={beta1}, beta2={beta2}, epsilon={epsilon}, weight_decay={weight_decay})"
             expected = f"beta1 and beta2 in [0, 1), epsilon > 0 (at least {LEAST_EPSILON}), weight_decay >= 0"
             raise ConfigError(f"{call}: expected {expected}")
@@ -299,12 +298,14 @@ class Adam(Optimizer):
     def _update(
         self, name: str, parameter: Array, gradient: Array, rate: float, pool: ThreadPool | None
     ) -> None:
-        decay = self.weight_decay if self.decay_all or decays(name, parameter) else 0.0
-        if decay and not self.decoupled:
-            gradient = gradient + decay * parameter
-        mean, square = self._slot("mean", name, parameter), self._slot("square", name, parameter)
-        rates = self._rates(rate, decay if self.decoupled else 0.0)
-        self._move(parameter, gradient, mean, square, rates, pool)
+        decoupled_decay = 0.0
+        if self.weight_decay and (self.decay_all or decays(name, parameter)):
+            if self.decoupled:
+                decoupled_decay = self.weight_decay
+            else:
+                gradient = gradient + self.weight_decay * parameter
+        moments = self._slot("mean", name, parameter), self._slot("square", name, parameter)
+        self._move(parameter, gradient, *moments, self._rates(rate, decoupled_decay), pool)
 
     def _move(
         self,
@@ -374,7 +375,9 @@ def _most_squarable(gradient: Array) -> float:
     """Return the largest size of an element whose square is finite; the kernels of float32 have the
     same limit.
     """
-    return float(updates.SQUARABLE) if gradient.dtype == np.float32 else 1e153
+    if gradient.dtype == np.float32:
+        return float(updates.SQUARABLE)
+    return 1e153
 
 
 def laid_out_like(parameter: Array, values: Array) -> Array:

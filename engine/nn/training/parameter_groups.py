@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from engine.errors import ConfigError
 from engine.nn.layer import Layer
 from engine.nn.layers.containers import MultiHead, Sequential
+from engine.nn.module import dotted
 
 
 def checked_rates(model: Layer, rates: Any) -> dict[str, float]:
@@ -21,7 +22,7 @@ def checked_rates(model: Layer, rates: Any) -> dict[str, float]:
         form = 'factors by the beginnings of names, such as {"trunk.": 0}'
         raise ConfigError(f"Trainer: rates must be {form}, not {rates!r:.60}")
     names = [*model.named_parameters()]
-    rates = dict(rates or {})
+    rates = rates or {}
     for start, factor in rates.items():
         if not isinstance(factor, Real) or not 0 <= float(factor) < math.inf:
             raise ConfigError(f"rates: {start!r} needs a factor >= 0, not {factor!r}")
@@ -36,11 +37,12 @@ def rate_factors(names: Collection[str], rates: Mapping[str, float]) -> dict[str
     """Return the factor of the rate of each parameter: that of the longest beginning of its name,
     and 1 without one.
     """
-    longest_first = sorted(rates, key=len, reverse=True)
-    return {
-        name: next((rates[start] for start in longest_first if name.startswith(start)), 1.0)
-        for name in names
-    }
+    factors = dict.fromkeys(names, 1.0)
+    for start in sorted(rates, key=len):  # the longest in the end
+        for name in names:
+            if name.startswith(start):
+                factors[name] = rates[start]
+    return factors
 
 
 class Freeze(NamedTuple):
@@ -72,35 +74,36 @@ def frozen_parts(model: Layer, rates: Mapping[str, float]) -> list[Freeze]:
     nothing trained comes before.
     """
     factors = rate_factors(model.named_parameters(), rates)
-    frozen = {name for name, factor in factors.items() if not factor}
-    freezes = [
-        Freeze(layer, "_frozen", True)
-        for path, layer in model.walk()
-        if frozen and _is_frozen(layer, f"{path}." if path else "", frozen)
-    ]
-    return freezes + _at_the_begin(model, "", frozen)
+    freezes = []
+    if not all(factors.values()):
+        for path, layer in model.walk():
+            if _is_frozen(layer, path, factors):
+                freezes.append(Freeze(layer, "_frozen", True))
+    return freezes + _at_the_begin(model, "", factors)
 
 
-def _is_frozen(layer: Layer, path: str, frozen: Collection[str]) -> bool:
-    names = [f"{path}{name}" for name in layer.named_parameters()]
-    return bool(names) and all(name in frozen for name in names)
+def _is_frozen(layer: Layer, path: str, factors: Mapping[str, float]) -> bool:
+    names = layer.named_parameters()
+    return bool(names) and not any(factors[dotted(path, name)] for name in names)
 
 
-def _at_the_begin(layer: Any, path: str, frozen: Collection[str]) -> list[Freeze]:
+def _at_the_begin(layer: Any, path: str, factors: Mapping[str, float]) -> list[Freeze]:
     """Return the freezes of the parts through which no gradient must go: those before the first
     trained one, and this itself, if it can leave out the gradient of its input.
     """
-    if not isinstance(layer, Sequential | MultiHead):
-        is_able = hasattr(layer, "input_gradient")
-        return [Freeze(layer, "input_gradient", False)] if is_able else []
     freezes: list[Freeze] = []
+    if not isinstance(layer, Sequential | MultiHead):
+        if hasattr(layer, "input_gradient"):
+            freezes.append(Freeze(layer, "input_gradient", False))
+        return freezes
     for name, part in layer.children().items():
+        part_path = dotted(path, name)
         if not part.named_parameters():
             continue
-        if _is_frozen(part, f"{path}{name}.", frozen):
+        if _is_frozen(part, part_path, factors):
             freezes.append(Freeze(part, "_needless", True))
             continue
-        freezes += _at_the_begin(part, f"{path}{name}.", frozen)
+        freezes += _at_the_begin(part, part_path, factors)
         if isinstance(layer, Sequential) or name == "trunk":
             break
     return freezes

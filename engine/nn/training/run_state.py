@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from engine.nn.layer import Array
@@ -29,12 +29,9 @@ class RunState:
 
     def values(self) -> dict[str, Any]:
         """Return all but the arrays, as JSON values by name."""
-        values = {
-            entry.name: getattr(self, entry.name)
-            for entry in fields(self)
-            if entry.name not in ("best", "last")
-        }
-        return values | {"history": self.history.records}
+        values = vars(self) | {"history": self.history.records}
+        del values["best"], values["last"]
+        return values
 
     @classmethod
     def of(cls, values: dict[str, Any], best: dict[str, Array]) -> RunState:

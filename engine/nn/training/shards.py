@@ -10,6 +10,7 @@ gradients and running statistics add up in shard order. BatchNorm therefore norm
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter, mul
 from typing import Any
 
 from engine.errors import ConfigError
@@ -70,7 +71,8 @@ class DataParallel(GradientSource):
         """
         if count < 1:
             raise ConfigError(f"DataParallel.step: expected at least one position, found {count}")
-        seed = (self._steps,) if seed is None else seed
+        if seed is None:
+            seed = (self._steps,)
         self._steps += 1
         if not self._parts.index.is_of(self.model):
             self._parts = _ModelParts(self.model, self._rates)
@@ -105,13 +107,12 @@ class DataParallel(GradientSource):
         )
         sizes = [shard.stop - shard.start for shard in shards]
         _average_buffers(self._parts.index, twins, [size / sum(sizes) for size in sizes])
-        mean, shares = _joined_mean([result.loss for result in results], sizes)
-        metrics = {
-            name: _joined_mean([result.metrics[name] for result in results], sizes)[0]
-            for name in results[0].metrics
-        }
-        grads = _weighted_sum([result.grads for result in results], shares)
-        return StepResult(mean, metrics, grads)
+        means, metrics_of_shards, grads = zip(*results, strict=True)
+        mean, shares = _joined_mean(means, sizes)
+        metrics = {}
+        for name in metrics_of_shards[0]:
+            metrics[name], _ = _joined_mean([*map(itemgetter(name), metrics_of_shards)], sizes)
+        return StepResult(mean, metrics, _weighted_sum(grads, shares))
 
 
 class _ModelParts:
@@ -147,17 +148,16 @@ class _Twin:
         self._followed = index
         self._pairs: list[tuple[Module, Module, dict[str, Any]]] = []
         for (_, layer), (_, twin) in zip(model.walk(), self.model.walk(), strict=True):
-            settings = vars(layer)
+            shared = vars(layer)
             own = {
-                name: value for name, value in vars(twin).items() if value is not settings.get(name)
+                name: value for name, value in vars(twin).items() if value is not shared.get(name)
             }
             self._pairs.append((layer, twin, own))
 
     def follow(self) -> None:
         """Take the settings and the values of buffers that the model has now."""
         for layer, twin, own in self._pairs:
-            vars(twin).update(vars(layer))
-            vars(twin).update(own)
+            vars(twin).update(vars(layer) | own)
         values = self._followed.buffers()
         for name, buffer in self.index.buffers().items():
             buffer[...] = values[name]
@@ -173,28 +173,29 @@ def _average_buffers(index: ParameterIndex, twins: list[_Twin], weights: list[fl
     """Fill the model's buffers with means of those of its twins."""
     sources = [twin.index.buffers() for twin in twins]
     for name, target in index.buffers().items():
+        values = [source[name] for source in sources]
         if target.dtype.kind == "f":
-            target[...] = sum(
-                weight * source[name] for weight, source in zip(weights, sources, strict=True)
-            )
+            target[...] = sum(map(mul, weights, values))
         else:
             # Whole numbers, such as counts or places, have no mean.
-            target[...] = sources[0][name]
+            target[...] = values[0]
 
 
-def _joined_mean(means: list[Any], sizes: list[int]) -> tuple[Any, list[float]]:
+def _joined_mean(means: Sequence[Any], sizes: Sequence[int]) -> tuple[Any, list[float]]:
     """Return the mean over all shards from theirs, and how much each of these weighs."""
-    weights = [weight_of(mean, size) for mean, size in zip(means, sizes, strict=True)]
+    weights = [*map(weight_of, means, sizes)]
     total = sum(weights)
     shares = [weight / (total or 1) for weight in weights]
     if weights[0] == SUM:
         total = SUM
         shares = [1.0] * len(means)
-    joined = sum(share * mean for share, mean in zip(shares, means, strict=True))
-    return MeanOver(joined, total) if isinstance(means[0], MeanOver) else joined, shares
+    joined = sum(map(mul, shares, means))
+    if isinstance(means[0], MeanOver):
+        joined = MeanOver(joined, total)
+    return joined, shares
 
 
-def _weighted_sum(parts: list[Gradients], weights: list[float]) -> Gradients:
+def _weighted_sum(parts: Sequence[Gradients], weights: Sequence[float]) -> Gradients:
     """Combine the gradients of all shards in place, always adding them in the same order."""
     total = parts[0]
     for weight, part in zip(weights, parts, strict=True):

@@ -66,12 +66,14 @@ class Step:
         statistics = copies(self._arrays.buffers())
         done = run.steps_done
         try:
-            rate = self.rate_of(run.steps_done) if rate is None else rate
+            if rate is None:
+                rate = self.rate_of(run.steps_done)
             means, grads = self._gradients(batch)
             self._limit(means, grads, rate)
             with self.uninterrupted:
                 self._move(grads, rate)
-                add_means(run.sums, run.weights, means if examples else {}, examples)
+                if examples:
+                    add_means(run.sums, run.weights, means, examples)
         except BaseException:  # Ctrl-C too
             if run.steps_done == done:
                 self.model.load_buffers(statistics)
@@ -81,15 +83,15 @@ class Step:
     def _gradients(self, batch: Any) -> tuple[Record, Mapping[str, Array]]:
         """Return the means over a batch, and the gradients of what learns."""
         result = self.source.gradients(batch, (self.settings.seed, self.run.steps_done))
-        grads = {
-            name: gradient
-            for name, gradient in result.grads.items()
-            if self._factors.get(name, 1.0)
-        }
+        grads = self._learning(result.grads)
         measured: dict[str, Any] = {"loss": result.loss, **result.metrics}
         if self._measures_norm:
             measured["gradient_norm"] = global_norm(grads)
         return floats(measured), grads
+
+    def _learning(self, arrays: Mapping[str, Array]) -> dict[str, Array]:
+        """Return the arrays, by names of parameters, of what is not frozen."""
+        return {name: array for name, array in arrays.items() if self._factors.get(name, 1.0)}
 
     def _limit(self, means: Record, grads: Mapping[str, Array], rate: float) -> None:
         """Bring gradients within both limits. Raises TrainingError where loss or gradients are not
@@ -101,7 +103,8 @@ class Step:
         self.check_finite("gradient", norm, rate)
         if self.settings.clip_value is not None:
             clip_value(grads, self.settings.clip_value)
-            norm = 0.0 if limit is None else global_norm(grads)
+            if limit is not None:
+                norm = global_norm(grads)
         if limit is not None and norm > limit:
             scale_all(grads, limit / norm)
 
@@ -122,11 +125,8 @@ class Step:
             raise ConfigError(
                 f"backward gave gradients of {unknown[:4]}, which are no parameters of the model"
             )
-        learning = {
-            name: array for name, array in parameters.items() if self._factors.get(name, 1.0)
-        }
-        factors = self._factors if self.rates else {}
-        self.optimizer.step(learning, grads, rate, self.source.pool, factors)
+        learning = self._learning(parameters)
+        self.optimizer.step(learning, grads, rate, self.source.pool, self._factors)
         if self.average is not None:
             self.average.update(parameters, self.source.pool)
         self.run.steps_done += 1
@@ -145,15 +145,19 @@ class Step:
         while the model holds the best ones, and else those of the model.
         """
         own = self.model.named_parameters() | self.model.named_buffers()
-        is_best = self.run.last and same_arrays(own, self.run.best)
-        return self.run.last if is_best else own
+        if self.run.last and same_arrays(own, self.run.best):
+            return self.run.last
+        return own
 
     def state(self) -> dict[str, dict[str, Array]]:
         """Return what model, optimizer and average remember, by "model", "optimizer", "average"."""
+        averages: dict[str, Array] = {}
+        if self.average is not None:
+            averages = dict(self.average.tensors)
         return {
             "model": self.tensors(),
             "optimizer": self.optimizer.state()["tensors"],
-            "average": {} if self.average is None else dict(self.average.tensors),
+            "average": averages,
         }
 
     def load(self, tensors: Mapping[str, Mapping[str, Array]], values: Mapping[str, Any]) -> None:

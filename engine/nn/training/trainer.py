@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.backend import Backend, backend_of_all, xp_of
+from engine.backend import backend_of_all, xp_of
 from engine.errors import ConfigError, DataError, TrainingError
 from engine.native.blas import one_blas_thread
 from engine.nn.array_checks import copies
@@ -149,10 +149,8 @@ class Trainer:
     @property
     def stopped(self) -> bool:
         """Whether the measure of `settings` stopped improving."""
-        return (
-            self.settings.patience is not None
-            and self._epochs_without_improvement() >= self.settings.patience
-        )
+        patience = self.settings.patience
+        return patience is not None and self._epochs_without_improvement() >= patience
 
     def _epochs_without_improvement(self) -> int:
         """Return for how many epochs the measure has had no new best value."""
@@ -165,7 +163,9 @@ class Trainer:
         """Return how many epochs are done, and steps of the next one, of `steps` each; earlier ones
         may have others.
         """
-        last = self.history.records[-1] if self.history.records else {"epoch": 0, "step": 0}
+        last: Record = {"epoch": 0, "step": 0}
+        if self.history.records:
+            last = self.history.records[-1]
         epochs, done = divmod(self.steps_done - int(last["step"]), steps)
         return int(last["epoch"]) + epochs, done
 
@@ -218,15 +218,18 @@ class Trainer:
         file describes.
         """
         loader = as_loader(data)
-        watchers = [callbacks] if callable(callbacks) else callbacks
+        if validation is not None:
+            validation = as_loader(validation)
+        if callable(callbacks):
+            callbacks = [callbacks]
         plan = _Plan(
             loader,
             parts_of(len(loader), self.settings.batch_size),
             epochs,
-            None if validation is None else as_loader(validation),
+            validation,
             checkpoint,
             checkpoint_steps,
-            [as_callback(callback) for callback in watchers],
+            [*map(as_callback, callbacks)],
             progress,
         )
         self._check(plan)
@@ -312,15 +315,18 @@ class Trainer:
         epoch, done = self._progress(len(batches))
         order = np.random.default_rng([self.settings.seed, epoch]).permutation(len(data))
         draws = data.augment is not None or type(data) is not Loader
-        jobs = [
-            (order[part], self._augmenting(self.steps_done + n) if draws else None)
-            for n, part in enumerate(batches[done:])
-        ]
+        jobs = []
+        for step, part in enumerate(batches[done:], self.steps_done):
+            rng: np.random.Generator | None = None
+            if draws:
+                rng = self._augmenting(step)
+            jobs.append((order[part], rng))
         show_progress = progress_bar(f"epoch {epoch + 1}", len(batches), plan.shows)
         with show_progress as show, self._step.uninterrupted.steps(), one_blas_thread:
-            for number, batch in enumerate(data.batches(jobs)):
-                means = self._step.take(batch, None, len(jobs[number][0]))
-                show(done + number + 1, f"loss {means['loss']:.4f}")
+            for (rows, _), batch in zip(jobs, data.batches(jobs), strict=True):
+                means = self._step.take(batch, None, len(rows))
+                done += 1
+                show(done, f"loss {means['loss']:.4f}")
                 for watcher in plan.watchers:
                     watcher.on_step(self, means)
                 steps = plan.checkpoint_steps
@@ -353,9 +359,8 @@ class Trainer:
         record: Record = {"epoch": self._progress(steps)[0], "step": run.steps_done, "rate": rate}
         record |= means_of(run.sums, run.weights)
         if validation is not None:
-            record |= {
-                f"validation_{name}": value for name, value in self.evaluate(validation).items()
-            }
+            for name, value in self.evaluate(validation).items():
+                record[f"validation_{name}"] = value
             self._step.check_finite("validation loss", record["validation_loss"], rate)
         with self._step.uninterrupted:
             run.history.records.append(record)
@@ -383,7 +388,8 @@ class Trainer:
 
         There is no dropout and no augmentation, and BatchNorm uses its running statistics.
         """
-        model = self.model if model is None else model
+        if model is None:
+            model = self.model
         measures = (self._loss_function(), self.metrics)
         return means_over(as_loader(data), self.settings.batch_size, model, *measures)
 
@@ -391,39 +397,35 @@ class Trainer:
         """Return a model with averaged weights and current running statistics; ConfigError if there
         is no average.
         """
-        averages = {} if self.average is None else self.average.tensors
-        if not averages:
+        if self.average is None or not self.average.tensors:
             raise ConfigError("no averaged weights: set average_decay and train first")
         twin = self.model.copy()
         twin.reseed(0)
-        buffers = {name: self._step.tensors()[name] for name in twin.named_buffers()}
-        twin.load_parameters({**averages, **buffers})
+        twin.load_parameters(self._step.tensors() | self.average.tensors)
         return twin
 
     # ---- checkpoints -----------------------------------------------------------------------------
 
     def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
         """Return what a resumed run needs for its next step, as named arrays and JSON values."""
-        arrays = {
-            f"{group}/{name}": array
-            for group, tensors in self._step.state().items()
-            for name, array in tensors.items()
-        }
-        return arrays, {
+        arrays: dict[str, Array] = {}
+        for group, tensors in self._step.state().items():
+            arrays |= _grouped(group, tensors)
+        values: dict[str, Any] = {
             "steps_done": self.steps_done,
             "optimizer_steps": self.optimizer.steps,
-            "average_updates": 0 if self.average is None else self.average.count,
+            "average_updates": 0,
         }
+        if self.average is not None:
+            values["average_updates"] = self.average.count
+        return arrays, values
 
     def restore(self, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> None:
         """Load what `state` returned. Raises ConfigError or ShapeError for the state of another
         training run.
         """
-        backend = backend_of_all(self.model.named_parameters())
-        tensors = {
-            name: _group(arrays, f"{name}/", backend) for name in ("model", "optimizer", "average")
-        }
-        self._step.load(tensors, values)
+        groups = ("model", "optimizer", "average")
+        self._step.load({group: self._group(arrays, group) for group in groups}, values)
 
     def save(self, path: str | Path) -> None:
         """Write everything a resumed run needs to one file, atomically.
@@ -437,10 +439,9 @@ class Trainer:
                     f"{path}: expected finite numbers to save, found others in {name}; lower the rate"
                 )
         arrays, values = self.state()
-        arrays |= {f"best/{name}": array for name, array in self._run.best.items()}
-        write_checkpoint(
-            path, arrays, values | self._run.values() | {"form": FORM, "identity": self._identity()}
-        )
+        arrays |= _grouped("best", self._run.best)
+        values |= self._run.values() | {"form": FORM, "identity": self._identity()}
+        write_checkpoint(path, arrays, values)
 
     def resume(self, path: str | Path, changed: Collection[str] = ()) -> None:
         """Load the state of a checkpoint; training continues as if it had never stopped.
@@ -459,16 +460,28 @@ class Trainer:
         mine = self._identity()
         theirs = values["identity"]
         check_same(path, mine, theirs, changed)
-        remembered = [name for name in arrays if name.startswith("optimizer/")]
-        slots = {name.partition("/")[2].partition(".")[0] for name in remembered}
+        remembered = self._group(arrays, "optimizer")
+        slots = {name.partition(".")[0] for name in remembered}
         is_another = mine["optimizer"]["class"] != theirs["optimizer"]["class"]
         if is_another and slots != {*self.optimizer.slots}:
-            arrays = {name: array for name, array in arrays.items() if name not in remembered}
+            for path in _grouped("optimizer", remembered):
+                del arrays[path]
             values["optimizer_steps"] = 0
         self.restore(arrays, values)
-        best = _group(arrays, "best/", backend_of_all(self.model.named_parameters()))
-        self._step.run = RunState.of(values, best)
-        self._run.data = self._saved_data = None if "data" in changed else values["data"]
+        if "data" in changed:
+            values["data"] = None
+        self._step.run = RunState.of(values, self._group(arrays, "best"))
+        self._saved_data = self._run.data
+
+    def _group(self, arrays: Mapping[str, np.ndarray], group: str) -> dict[str, Array]:
+        """Undo `_grouped`, on the backend of the model."""
+        backend = backend_of_all(self.model.named_parameters())
+        tensors = {}
+        for path, array in arrays.items():
+            start, _, name = path.partition("/")
+            if start == group:
+                tensors[name] = backend.asarray(array)
+        return tensors
 
     def _identity(self) -> dict[str, Any]:
         settings = asdict(self.settings)
@@ -477,11 +490,13 @@ class Trainer:
         return run_identity(self.model, self.optimizer, self.average, self.metrics, settings)
 
 
-def _group(arrays: Mapping[str, np.ndarray], prefix: str, backend: Backend) -> dict[str, Array]:
-    names = {name: name.removeprefix(prefix) for name in arrays if name.startswith(prefix)}
-    return {own: backend.asarray(arrays[name]) for name, own in names.items()}
+def _grouped(group: str, tensors: Mapping[str, Array]) -> dict[str, Array]:
+    """Return tensors under the names that they have in a checkpoint."""
+    return {f"{group}/{name}": array for name, array in tensors.items()}
 
 
 def _as_schedule(schedule: Callable[[int], float] | float) -> Callable[[int], float]:
     """Return a function from the step number to the rate."""
-    return schedule if callable(schedule) else lambda step: schedule
+    if callable(schedule):
+        return schedule
+    return lambda step: schedule

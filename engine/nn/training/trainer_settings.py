@@ -36,11 +36,13 @@ class TrainerSettings:
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "patience", "shard_size", "threads"):
-            if (value := getattr(self, name)) is not None:
-                check_whole(name, value, 1)
+            count = getattr(self, name)
+            if count is not None:
+                check_whole(name, count, 1)
         check_whole("seed", self.seed, 0)
         for name in ("clip_norm", "clip_value"):
-            if (limit := getattr(self, name)) is not None and not limit > 0:
+            limit = getattr(self, name)
+            if limit is not None and not limit > 0:
                 raise ConfigError(f"{name}: expected more than 0, got {limit}")
 
 
@@ -48,34 +50,21 @@ def check_arguments(
     model: Any, loss: Any, optimizer: Any, schedule: Any, settings: Any, metrics: Any
 ) -> None:
     """Raise ConfigError for an argument of `Trainer` that is of another kind or out of range."""
-    are_metrics = isinstance(metrics, Mapping | None) and all(
-        callable(metric) and not OWN_COLUMNS.fullmatch(str(name))
-        for name, metric in (metrics or {}).items()
-    )
-    for name, value, fits, expected in (
-        ("model", model, isinstance(model, Layer), "a layer, such as Sequential(...)"),
-        (
-            "loss",
-            loss,
-            callable(loss) or isinstance(loss, GradientSource),
-            "a function, such as mse",
-        ),
-        ("optimizer", optimizer, isinstance(optimizer, Optimizer), "an optimizer, such as Adam()"),
-        (
-            "settings",
-            settings,
-            isinstance(settings, TrainerSettings | None),
-            "TrainerSettings(batch_size=32, ...)",
-        ),
-        (
-            "metrics",
-            metrics,
-            are_metrics,
-            'functions by names of their own, such as {"accuracy": accuracy}',
-        ),
-    ):
-        if not fits:
-            raise ConfigError(f"Trainer: {name} must be {expected}, not {value!r:.60}")
+    if not isinstance(model, Layer):
+        raise _another("model", "a layer, such as Sequential(...)", model)
+    if not callable(loss) and not isinstance(loss, GradientSource):
+        raise _another("loss", "a function, such as mse", loss)
+    if not isinstance(optimizer, Optimizer):
+        raise _another("optimizer", "an optimizer, such as Adam()", optimizer)
+    if not isinstance(settings, TrainerSettings | None):
+        raise _another("settings", "TrainerSettings(batch_size=32, ...)", settings)
+    are_metrics = isinstance(metrics, Mapping | None)
+    if are_metrics:
+        for name, metric in (metrics or {}).items():
+            are_metrics &= callable(metric) and not OWN_COLUMNS.fullmatch(str(name))
+    if not are_metrics:
+        expected = 'functions by names of their own, such as {"accuracy": accuracy}'
+        raise _another("metrics", expected, metrics)
     _check_model(model)
     check_schedule(schedule)
 
@@ -84,8 +73,11 @@ def check_schedule(schedule: Any) -> None:
     """Raise ConfigError unless this is a rate, or a function that may give one."""
     is_rate = isinstance(schedule, Real) and 0 <= float(schedule) < math.inf
     if not is_rate and not callable(schedule):
-        expected = "a rate >= 0, such as 0.001, or a function"
-        raise ConfigError(f"Trainer: schedule must be {expected}, not {schedule!r:.60}")
+        raise _another("schedule", "a rate >= 0, such as 0.001, or a function", schedule)
+
+
+def _another(name: str, expected: str, value: Any) -> ConfigError:
+    return ConfigError(f"Trainer: {name} must be {expected}, not {value!r:.60}")
 
 
 def _check_model(model: Layer) -> None:
