@@ -22,9 +22,13 @@ class Block(nn.Module):
 
     def __init__(self):
         super().__init__()
-        convolution = [nn.Conv2d(FILTERS, FILTERS, 3, padding=1, bias=False) for _ in range(2)]
-        norms = [nn.BatchNorm2d(FILTERS) for _ in range(2)]
-        self.layers = nn.Sequential(convolution[0], norms[0], nn.ReLU(), convolution[1], norms[1])
+        self.layers = nn.Sequential(
+            nn.Conv2d(FILTERS, FILTERS, 3, padding=1, bias=False),
+            nn.BatchNorm2d(FILTERS),
+            nn.ReLU(),
+            nn.Conv2d(FILTERS, FILTERS, 3, padding=1, bias=False),
+            nn.BatchNorm2d(FILTERS),
+        )
 
     def forward(self, x):
         return torch.relu(x + self.layers(x))
@@ -35,12 +39,12 @@ class Tower(nn.Module):
 
     def __init__(self):
         super().__init__()
-        first = [
+        self.trunk = nn.Sequential(
             nn.Conv2d(112, FILTERS, 3, padding=1, bias=False),
             nn.BatchNorm2d(FILTERS),
             nn.ReLU(),
-        ]
-        self.trunk = nn.Sequential(*first, *(Block() for _ in range(BLOCKS)))
+            *[Block() for _ in range(BLOCKS)],
+        )
         self.policy = nn.Sequential(
             nn.Conv2d(FILTERS, 32, 1), nn.ReLU(), nn.Flatten(), nn.Linear(32 * 64, 1858)
         )

@@ -36,7 +36,7 @@ def digits(folder: str | Path | None = None, seed: int = 0) -> Digits:
     if folder is not None:
         return mnist(folder)
     images, classes = drawn_digits(DRAWN, np.random.default_rng(seed))
-    return _split(images, classes, DRAWN // 5)
+    return split(images, classes, DRAWN // 5)
 
 
 def mnist(folder: str | Path) -> Digits:
@@ -54,10 +54,11 @@ def mnist(folder: str | Path) -> Digits:
             f"{folder}: expected 60,000 digits with labels, found {len(images)} and {len(labels)}"
         )
     bordered = np.pad(images.astype(np.float32) / 255, ((0, 0), (2, 2), (2, 2)))[:, None]
-    return _split(bordered, labels.astype(np.int64), MNIST_HELD_OUT)
+    return split(bordered, labels.astype(np.int64), MNIST_HELD_OUT)
 
 
-def _split(images: np.ndarray, labels: np.ndarray, held_out: int) -> Digits:
+def split(images: np.ndarray, labels: np.ndarray, held_out: int) -> Digits:
+    """Hold the last ones out."""
     return Digits(
         Data(images[:-held_out], labels[:-held_out]), Data(images[-held_out:], labels[-held_out:])
     )

@@ -123,13 +123,7 @@ def softmax_cross_entropy(
     losses, gradient, weight = _of_each_place(
         logits, targets, counted, mask, of_classes, of_places, label_smoothing
     )
-    if reduction == "none":
-        return losses, gradient
-    total = float(losses.sum())
-    if reduction == "sum":
-        return MeanOver(total, SUM), gradient
-    share = _share(weight)
-    return MeanOver(total * share, weight), gradient * share
+    return _over_places(losses, gradient, reduction, weight, weight)
 
 
 def _classes_last(array: Any, axis: int, sides: int) -> Any:
@@ -456,20 +450,29 @@ def _reduced(
 ) -> tuple[Any, Array]:
     """Return the loss of all terms, and its gradient from their slopes."""
     _check_reduction(loss, reduction)
-    count: float = slopes.size
-    if weights is not None:
-        factors = place_weights(loss, weights, terms.shape, terms)
-        terms = terms * factors
-        slopes = slopes * factors
-        count = float(factors.sum())
+    if weights is None:
+        if reduction == "mean":
+            return float(terms.mean()), slopes / slopes.size
+        return _over_places(terms, slopes, reduction, terms.size, terms.size)
+    factors = place_weights(loss, weights, terms.shape, terms)
+    terms = terms * factors
+    slopes = slopes * factors
+    return _over_places(terms, slopes, reduction, float(factors.sum()), float(weights.sum()))
+
+
+def _over_places(
+    terms: Array, slopes: Array, reduction: str, weight: float, places: float
+) -> tuple[Any, Array]:
+    """Return what a reduction makes of the loss of each place, and its gradient: a mean divides by
+    a weight, and counts as one over so many places.
+    """
     if reduction == "none":
         return terms, slopes
+    total = float(terms.sum())
     if reduction == "sum":
-        return MeanOver(terms.sum(), SUM), slopes
-    if weights is None:
-        return float(terms.mean()), slopes / count
-    share = _share(count)
-    return MeanOver(float(terms.sum()) * share, float(weights.sum())), slopes * share
+        return MeanOver(total, SUM), slopes
+    share = _share(weight)
+    return MeanOver(total * share, places), slopes * share
 
 
 def difference_loss(difference: Array) -> tuple[Array, Array]:

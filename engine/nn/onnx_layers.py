@@ -16,6 +16,7 @@ from engine.nn.onnx_nodes import Nodes
 
 # Of results: a name, or a tuple or dict of names where a layer takes or returns one of arrays.
 Names = Any
+Mask = str | None  # the name of one
 
 _PLAIN = {
     "relu": "Relu", "leaky_relu": "LeakyRelu", "selu": "Selu", "sigmoid": "Sigmoid", "tanh": "Tanh",
@@ -83,7 +84,7 @@ class Graph(Nodes):
         super().__init__()
         self.examples: dict[Names, Any] = {}
 
-    def layer(self, layer: Layer, x: Names, mask: str | None = None) -> Names:
+    def layer(self, layer: Layer, x: Names, mask: Mask = None) -> Names:
         """Add a layer; return what `forward` does, as names. Raises ConfigError for one that cannot
         be written.
 
@@ -126,7 +127,7 @@ class Graph(Nodes):
         }
         return self.node(kind, x, *layer.params.values(), **sides, **settings)
 
-    def _convolution(self, layer: Any, x: str, mask: str | None = None) -> str:
+    def _convolution(self, layer: Any, x: str, mask: Mask = None) -> str:
         further = {"dilations": [*layer.geometry.dilation[-layer.axes :]], "group": layer.groups}
         kind = "Conv"
         if isinstance(layer, nn.ConvTranspose2D):
@@ -165,7 +166,7 @@ class Graph(Nodes):
             raise _refused(layer)
         return self.node("Not", self.node("Equal", self.cast(x, np.int64), layer.padding_idx))
 
-    def mask_behind(self, layer: Layer, mask: str | None) -> str | None:
+    def mask_behind(self, layer: Layer, mask: Mask) -> str | None:
         """Add the mask behind a layer, if it is another one."""
         if isinstance(layer, nn.Sequential):
             for part in layer.layers.values():
@@ -185,7 +186,7 @@ class Graph(Nodes):
 
     # ---- containers ------------------------------------------------------------------------------
 
-    def _sequential(self, layer: nn.Sequential, x: Names, mask: str | None = None) -> Names:
+    def _sequential(self, layer: nn.Sequential, x: Names, mask: Mask = None) -> Names:
         for part in layer.layers.values():
             if mask is None:
                 mask = self.mask_of(part, x)
@@ -193,25 +194,25 @@ class Graph(Nodes):
             mask = self.mask_behind(part, mask)
         return x
 
-    def _multi_head(self, layer: nn.MultiHead, x: Names, mask: str | None = None) -> Names:
+    def _multi_head(self, layer: nn.MultiHead, x: Names, mask: Mask = None) -> Names:
         if mask is None:
             mask = self.mask_of(layer.trunk, x)
         shared = self.layer(layer.trunk, x, mask)
         mask = self.mask_behind(layer.trunk, mask)
         return {name: self.layer(head, shared, mask) for name, head in layer.heads.items()}
 
-    def _branches(self, layer: Any, x: Names, mask: str | None = None) -> list[str]:
+    def _branches(self, layer: Any, x: Names, mask: Mask = None) -> list[str]:
         if mask is None:
             mask = self.mask_of(layer, x)
         return [self.layer(branch, x, mask) for branch in layer.branches.values()]
 
-    def _add(self, layer: nn.Add, x: Names, mask: str | None = None) -> str:
+    def _add(self, layer: nn.Add, x: Names, mask: Mask = None) -> str:
         return self.node("Sum", *self._branches(layer, x, mask))
 
-    def _concatenate(self, layer: nn.Concatenate, x: Names, mask: str | None = None) -> str:
+    def _concatenate(self, layer: nn.Concatenate, x: Names, mask: Mask = None) -> str:
         return self.node("Concat", *self._branches(layer, x, mask), axis=layer.axis)
 
-    def _residual(self, layer: nn.Residual, x: str, mask: str | None = None) -> str:
+    def _residual(self, layer: nn.Residual, x: str, mask: Mask = None) -> str:
         y = self.layer(layer.body, x, mask)
         if layer.se is not None:
             y = self.layer(layer.se, y)
@@ -278,12 +279,12 @@ class Graph(Nodes):
         places = self.node("Shape", x, start=1, end=2)
         return self.node("Add", x, self.node("Slice", layer.params["weight"], [0], places))
 
-    def _bidirectional(self, layer: nn.Bidirectional, x: str, mask: str | None = None) -> str:
+    def _bidirectional(self, layer: nn.Bidirectional, x: str, mask: Mask = None) -> str:
         return self.node(
             "Concat", self.layer(layer.ahead, x, mask), self.layer(layer.back, x, mask), axis=-1
         )
 
-    def _recurrent(self, layer: Recurrent, x: Names, mask: str | None = None) -> Names:
+    def _recurrent(self, layer: Recurrent, x: Names, mask: Mask = None) -> Names:
         if mask is not None:
             raise ConfigError(f"ONNX has no {type(layer).__name__} that a mask passes over")
         x, *start = as_tuple(x)
@@ -326,11 +327,11 @@ class Graph(Nodes):
 
     # ---- attention -------------------------------------------------------------------------------
 
-    def _self_attention(self, layer: nn.SelfAttention, x: Names, mask: str | None = None) -> str:
+    def _self_attention(self, layer: nn.SelfAttention, x: Names, mask: Mask = None) -> str:
         x, *bias = as_tuple(x)
         return self._attention(layer, x, x, mask, bias, layer.causal)
 
-    def _cross_attention(self, layer: nn.CrossAttention, x: Names, mask: str | None = None) -> str:
+    def _cross_attention(self, layer: nn.CrossAttention, x: Names, mask: Mask = None) -> str:
         return self._attention(layer, x[0], x[1], mask)
 
     def _attention(
@@ -338,7 +339,7 @@ class Graph(Nodes):
         layer: Any,
         x: str,
         context: str,
-        mask: str | None,
+        mask: Mask,
         bias: Sequence[str] = (),
         causal: bool = False,
     ) -> str:
@@ -396,7 +397,7 @@ class Graph(Nodes):
         )
         return self.node("Concat", first, second, axis=3)
 
-    def _allowed(self, x: str, mask: str | None, causal: bool) -> list[str]:
+    def _allowed(self, x: str, mask: Mask, causal: bool) -> list[str]:
         """Return what a mask and `causal` allow, each of which broadcasts to [B, heads, T, S]."""
         masks = []
         if mask is not None:
@@ -409,7 +410,7 @@ class Graph(Nodes):
             masks.append(self.node("LessOrEqual", places, self.node("Unsqueeze", places, [1])))
         return masks
 
-    def _encoder(self, layer: nn.Encoder, x: str, mask: str | None = None) -> str:
+    def _encoder(self, layer: nn.Encoder, x: str, mask: Mask = None) -> str:
         x = self.squares(x)
         table = [*map(self.weight, layer.params.values())]
         for part in layer.layers.values():
@@ -419,7 +420,7 @@ class Graph(Nodes):
             x = self.layer(part, inputs, mask)
         return x
 
-    def _encoder_layer(self, layer: nn.EncoderLayer, x: Names, mask: str | None = None) -> str:
+    def _encoder_layer(self, layer: nn.EncoderLayer, x: Names, mask: Mask = None) -> str:
         x, *table = as_tuple(x)
         parts = layer.parts
 
@@ -431,7 +432,7 @@ class Graph(Nodes):
 
         return self.layer(parts["feed"], self._in_skip(layer, "norm", x, attention))
 
-    def _decoder_layer(self, layer: nn.DecoderLayer, x: Names, mask: str | None = None) -> str:
+    def _decoder_layer(self, layer: nn.DecoderLayer, x: Names, mask: Mask = None) -> str:
         (x, context), parts = x, layer.parts
 
         def cross(z):

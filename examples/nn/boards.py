@@ -56,7 +56,7 @@ def replay(moves: Sequence[str]) -> Iterator[Position]:
     board = chess.Board()
     for text in moves:
         move = chess.Move.from_uci(text)
-        flip = 0 if board.turn else 56
+        flip = flip_of(board)
         start = move.from_square ^ flip
         yield Position(picture(board), move_plane(start, move.to_square ^ flip) * 64 + start)
         board.push(move)
@@ -64,23 +64,26 @@ def replay(moves: Sequence[str]) -> Iterator[Position]:
 
 def picture(board: chess.Board) -> np.ndarray:
     """Return a board as uint8 [64], seen by the side to move: a number for each kind of piece."""
-    masks = [
-        board.pieces_mask(kind, side)
-        for side in (board.turn, not board.turn)
-        for kind in chess.PIECE_TYPES
-    ]
-    bits = np.unpackbits(np.array(masks, "<u8").view(np.uint8), bitorder="little").reshape(
-        KINDS, 8, 8
-    )
-    numbers: np.ndarray = np.arange(1, KINDS + 1, dtype=np.uint8) @ bits[
-        :, :: 1 if board.turn else -1
-    ].reshape(KINDS, 64)
+    numbers = np.zeros(64, np.uint8)
+    for square, piece in board.piece_map().items():
+        kind = piece.piece_type
+        if piece.color != board.turn:
+            kind += KINDS // 2
+        numbers[square ^ flip_of(board)] = kind
     return numbers
+
+
+def flip_of(board: chess.Board) -> int:
+    """Return the mask that turns squares to how the side to move sees them."""
+    if board.turn:
+        return 0
+    return 56
 
 
 def move_plane(start: int, target: int) -> int:
     """Direction and distance of a move as a number below 64; a promotion counts as the pawn's move."""
-    files, ranks = target % 8 - start % 8, target // 8 - start // 8
+    files = target % 8 - start % 8
+    ranks = target // 8 - start // 8
     if (files, ranks) in LEAPS:
         return 56 + LEAPS.index((files, ranks))
     distance = max(abs(files), abs(ranks))

@@ -20,8 +20,7 @@ def command_line(description: str | None) -> argparse.ArgumentParser:
     """Return a parser with the options of every example; the first paragraph of its docstring is
     the description.
     """
-    text = (description or "").partition("\n\n")[0]
-    parser = CommandParser(description=text)
+    parser = CommandParser(description=(description or "").partition("\n\n")[0])
     parser.add_argument(
         "--seed",
         type=int,
@@ -42,16 +41,16 @@ def run_as_command(main: Callable[[], None]) -> None:
         raise SystemExit(f"error: {error}") from error
 
 
-def find_data(given: Path | None, *usual: str) -> Path:
-    """Return the path given, or the usual one inside the data folder. Raises DataError when there
+def find_data(path: Path | None, usual: str) -> Path:
+    """Return the path, or else the usual one inside the data folder. Raises DataError when there
     is neither.
     """
     folder = os.environ.get(DATA_VARIABLE)
-    if given is None and not folder:
+    if path is None and not folder:
         raise DataError(
-            f"no data: expected a path on the command line, or {'/'.join(usual)} in ${DATA_VARIABLE}"
+            f"no data: expected a path on the command line, or {usual} in ${DATA_VARIABLE}"
         )
-    path = given or Path(folder or "", *usual)
+    path = path or Path(folder or "", usual)
     if not path.exists():
         raise DataError(f"no data: {path} does not exist")
     return path
@@ -59,22 +58,18 @@ def find_data(given: Path | None, *usual: str) -> Path:
 
 def open_text(path: Path) -> TextIO:
     """Return a text file to read, packed (.xz) or not."""
-    return (
-        lzma.open(path, "rt", encoding="utf-8")
-        if path.suffix == ".xz"
-        else path.open(encoding="utf-8")
-    )
+    if path.suffix == ".xz":
+        return lzma.open(path, "rt", encoding="utf-8")
+    return path.open(encoding="utf-8")
 
 
 def show(record: Record) -> None:
     """Print one epoch of a history."""
-    hidden = ("epoch", "step", "rate", "gradient_norm")
-    parts = (
-        f"{name.replace('_', ' ')} {value:.4f}"
-        for name, value in record.items()
-        if name not in hidden
-    )
-    print(f"epoch {record['epoch']:3.0f}   {'   '.join(parts)}", flush=True)
+    line = f"epoch {record['epoch']:3.0f}"
+    for name, value in record.items():
+        if name not in ("epoch", "step", "rate", "gradient_norm"):
+            line += f"   {name.replace('_', ' ')} {value:.4f}"
+    print(line, flush=True)
 
 
 def save_curves(

@@ -63,11 +63,10 @@ def run(
     trainer = nn.Trainer(
         model, nn.softmax_cross_entropy, nn.AdamW(), schedule, settings, {"accuracy": nn.accuracy}
     )
-    train = (
-        nn.Loader(digits.train.inputs, digits.train.targets, augment=nn.random_shift(shift))
-        if shift
-        else digits.train
-    )
+    train: nn.Data | nn.Loader = digits.train
+    if shift:
+        augment = nn.random_shift(shift)
+        train = nn.Loader(digits.train.inputs, digits.train.targets, augment=augment)
     return Result(model, trainer.fit(train, epochs, digits.held_out, callbacks=[show]))
 
 
@@ -82,35 +81,44 @@ def small_digits(seed: int = 0) -> nn.datasets.Digits:
         raise DataError(
             f"these digits come with scikit-learn, which is not installed: {advice}"
         ) from error
-    found = datasets.load_digits()
-    order = np.random.default_rng(seed).permutation(len(found.images))
-    images = (found.images[order] / 16).astype(np.float32)[:, None]
-    classes = found.target[order].astype(np.int64)
-    few = len(images) // 5
-    return nn.datasets.Digits(
-        nn.Data(images[:-few], classes[:-few]), nn.Data(images[-few:], classes[-few:])
-    )
+    table = datasets.load_digits()
+    order = np.random.default_rng(seed).permutation(len(table.images))
+    images = (table.images[order] / 16).astype(np.float32)[:, None]
+    classes = table.target[order].astype(np.int64)
+    return nn.datasets.split(images, classes, len(images) // 5)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = command_line(__doc__)
-    chosen = parser.add_mutually_exclusive_group()
-    chosen.add_argument(
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
         "--scikit-learn", action="store_true", help="train on scikit-learn's handwritten digits"
     )
-    chosen.add_argument(
+    source.add_argument(
         "--mnist", type=Path, metavar="FOLDER", help="train on MNIST, from its files in FOLDER"
     )
-    text = (
-        "train this many epochs (default: 15 for drawn digits, 30 for scikit-learn's, 12 for MNIST)"
+    parser.add_argument(
+        "--epochs",
+        type=int,
+        help="train this many epochs (default: 15 for drawn digits, 30 for scikit-learn's, 12 for MNIST)",
     )
-    parser.add_argument("--epochs", type=int, help=text)
-    text = "augment by moving digits up to this many squares"
-    parser.add_argument("--shift", type=int, default=0, metavar="SQUARES", help=text)
-    text = "save a picture of which digits are confused"
-    parser.add_argument("--confusion", type=output_file, metavar="FILE", help=text)
+    parser.add_argument(
+        "--shift",
+        type=int,
+        default=0,
+        metavar="SQUARES",
+        help="augment by moving digits up to this many squares",
+    )
+    parser.add_argument(
+        "--confusion",
+        type=output_file,
+        metavar="FILE",
+        help="save a picture of which digits are confused",
+    )
     options = parser.parse_args(arguments)
-    channels: tuple[int, ...]
+    title = "drawn digits"
+    channels: tuple[int, ...] = (16, 32)
+    epochs = 15
     if options.mnist:
         title = "MNIST"
         digits = nn.datasets.mnist(options.mnist)
@@ -122,10 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         channels = (32, 64)
         epochs = 30
     else:
-        title = "drawn digits"
         digits = nn.datasets.digits(seed=options.seed)
-        channels = (16, 32)
-        epochs = 15
     model, history = run(
         digits, channels, options.epochs or epochs, options.seed, shift=options.shift
     )

@@ -8,7 +8,6 @@ c3 and one on d3 have nothing in common. The spatial net sees 12 planes of 8x8 a
 chose, without any knowledge of which moves are legal.
 """
 
-import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine import nn
-from examples.nn.boards import MOVE_PLANES, planes, read_games, replay
+from examples.nn.boards import MOVE_PLANES, Position, planes, read_games, replay
 from examples.nn.common import command_line, find_data, run_as_command, save_curves, show
 
 ACTIONS = MOVE_PLANES * 64
@@ -35,8 +34,8 @@ class Boards:
     def __len__(self) -> int:
         return len(self.boards)
 
-    def __getitem__(self, chosen: Any) -> np.ndarray:
-        return planes(self.boards[chosen])
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        return planes(self.boards[rows])
 
 
 class Result(NamedTuple):
@@ -55,16 +54,15 @@ def read_positions(path: Path, count: int, seed: int) -> tuple[np.ndarray, np.nd
     each.
     """
     rng = np.random.default_rng(seed)
-    boards, moves = np.empty((count, 64), np.uint8), np.empty(count, np.int64)
-    found = 0
+    sample: list[Position] = []
     for game in read_games(path):
-        positions = list(itertools.islice(replay(game), SKIPPED_PLIES, None))
-        for number in rng.permutation(len(positions))[: min(10, count - found)]:
-            boards[found], moves[found] = positions[number]
-            found += 1
-        if found == count:
+        positions = list(replay(game))[SKIPPED_PLIES:]
+        for number in rng.permutation(len(positions))[: min(10, count - len(sample))]:
+            sample.append(positions[number])
+        if len(sample) == count:
             break
-    return boards[:found], moves[:found]
+    boards = np.array([position.board for position in sample], np.uint8).reshape(-1, 64)
+    return boards, np.array([position.move for position in sample], np.int64)
 
 
 def spatial_net(
@@ -91,11 +89,9 @@ def spatial_net(
 
 def flat_net(rng: np.random.Generator, parameters: int) -> nn.Sequential:
     """Two hidden layers, as wide as makes the number of parameters nearest to `parameters`."""
-    sizes = {
-        width: 768 * width + width**2 + ACTIONS * width + 2 * width + ACTIONS
-        for width in range(4, 512)
-    }
-    width = min(sizes, key=lambda w: abs(sizes[w] - parameters))
+    widths = np.arange(4, 512)
+    sizes = 768 * widths + widths**2 + ACTIONS * widths + 2 * widths + ACTIONS
+    width = int(widths[np.abs(sizes - parameters).argmin()])
     return nn.Sequential(
         flatten=nn.Flatten(),
         dense1=nn.Dense(768, width, rng),
@@ -145,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--epochs", type=int, default=4)
     options = parser.parse_args(arguments)
-    path = find_data(options.games, "games", "human.tsv.xz")
+    path = find_data(options.games, "games/human.tsv.xz")
     boards, moves = read_positions(path, options.positions + HELD_OUT, options.seed)
     train = nn.Data(Boards(boards[:-HELD_OUT]), moves[:-HELD_OUT])
     held_out = nn.Data(Boards(boards[-HELD_OUT:]), moves[-HELD_OUT:])

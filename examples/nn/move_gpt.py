@@ -10,7 +10,7 @@ over its five characters together: how many equally likely moves it hesitates am
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,13 +39,17 @@ class GptConfig(NamedTuple):
     length: int = PLIES * MOVE_LENGTH
 
 
-class Result(NamedTuple):
-    """Perplexities a move on held-out games, and games the models wrote."""
+class Stage(NamedTuple):
+    """What a model can after a part of its training."""
 
-    before: dict[str, float]  # after pretraining: "all", "opening"
-    after: dict[str, float]  # after fine-tuning
-    pretrained_games: list[str]
-    fine_tuned_games: list[str]
+    perplexities: dict[str, float]  # a move of held-out games: "all", "opening"
+    games: list[str]  # that it wrote
+
+
+class Result(NamedTuple):
+    """The model after both parts of its training."""
+
+    stages: dict[str, Stage]  # "pretrained", "fine-tuned"
     histories: dict[str, nn.History]
 
 
@@ -103,19 +107,11 @@ def select_games(
     shortest = length // MOVE_LENGTH + 1
     games = read_games(path, shortest)
     first = list(itertools.islice(games, count))
-    more = itertools.islice(games, 2 * count)
-    return first, [game for game in more if game[: len(opening)] == list(opening)]
+    further = itertools.islice(games, 2 * count)
+    return first, [game for game in further if game[: len(opening)] == list(opening)]
 
 
 # ---- training ------------------------------------------------------------------------------------
-
-
-def next_character_loss(logits: np.ndarray, targets: np.ndarray) -> tuple[float, np.ndarray]:
-    """Mean cross-entropy over all characters: logits [B, T, A], targets int [B, T]."""
-    loss, dlogits = nn.softmax_cross_entropy(
-        logits.reshape(-1, logits.shape[2]), targets.reshape(-1)
-    )
-    return loss, dlogits.reshape(logits.shape)
 
 
 def train(
@@ -125,9 +121,8 @@ def train(
     settings = nn.TrainerSettings(batch_size=32, seed=seed, clip_norm=1.0, shard_size=16, threads=2)
     steps = epochs * -(-len(data.inputs) // settings.batch_size)
     schedule = nn.WarmupCosine(rate, steps, steps // 20)
-    trainer = nn.Trainer(
-        model, next_character_loss, nn.AdamW(weight_decay=0.05), schedule, settings
-    )
+    optimizer = nn.AdamW(weight_decay=0.05)
+    trainer = nn.Trainer(model, nn.softmax_cross_entropy, optimizer, schedule, settings)
     return trainer.fit(data, epochs, held_out, callbacks=[show])
 
 
@@ -138,8 +133,9 @@ def perplexity(model: nn.Layer, data: nn.Data, skipped_plies: int) -> float:
     first = skipped_plies * MOVE_LENGTH
     for start in range(0, len(data.inputs), 64):
         targets = data.targets[start : start + 64, first:]
-        logits, _ = model.forward(data.inputs[start : start + 64])
-        total += next_character_loss(logits[:, first:], targets)[0] * targets.size
+        logits = model(data.inputs[start : start + 64])
+        loss, _ = nn.softmax_cross_entropy(logits[:, first:], targets, reduction="sum")
+        total += loss
         characters += targets.size
     return math.exp(MOVE_LENGTH * total / characters)
 
@@ -170,35 +166,29 @@ def run(
     config = config or GptConfig()
     rng = np.random.default_rng(seed)
     model = build(config, rng)
-    everything, special = as_data(games, config.length), as_data(opening_games, config.length)
-    tests = {
-        name: _part(data, slice(-held_out, None))
-        for name, data in (("all", everything), ("opening", special))
-    }
+    everything, tests = _split(as_data(games, config.length), held_out)
+    special, special_tests = _split(as_data(opening_games, config.length), held_out)
 
-    def measure() -> dict[str, float]:
-        return {name: perplexity(model, data, len(opening)) for name, data in tests.items()}
+    def stage() -> Stage:
+        skipped_plies = len(opening)
+        perplexities = {
+            "all": perplexity(model, tests, skipped_plies),
+            "opening": perplexity(model, special_tests, skipped_plies),
+        }
+        return Stage(perplexities, [sample(model, rng, config.length) for _ in range(3)])
 
-    def write() -> list[str]:
-        return [sample(model, rng, config.length) for _ in range(3)]
+    histories = {"all": train(model, everything, epochs, 3e-3, seed, tests)}
+    stages = {"pretrained": stage()}
+    histories["opening"] = train(model, special, fine_tuning_epochs, 5e-4, seed, special_tests)
+    stages["fine-tuned"] = stage()
+    return Result(stages, histories)
 
-    rest = slice(None, -held_out)
-    histories = {"all": train(model, _part(everything, rest), epochs, 3e-3, seed, tests["all"])}
-    before = measure()
-    pretrained_games = write()
-    special_rest = _part(special, rest)
-    histories["opening"] = train(
-        model, special_rest, fine_tuning_epochs, 5e-4, seed, tests["opening"]
+
+def _split(data: nn.Data, held_out: int) -> tuple[nn.Data, nn.Data]:
+    return (
+        nn.Data(data.inputs[:-held_out], data.targets[:-held_out]),
+        nn.Data(data.inputs[-held_out:], data.targets[-held_out:]),
     )
-    return Result(before, measure(), pretrained_games, write(), histories)
-
-
-def _part(data: nn.Data, part: slice) -> nn.Data:
-    return nn.Data(data.inputs[part], data.targets[part])
-
-
-def _lines(games: Sequence[str]) -> Iterator[str]:
-    return (f"  {game}" for game in games)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -217,28 +207,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--opening", nargs="+", default=list(OPENING), metavar="MOVE", help="start with these moves"
     )
     options = parser.parse_args(arguments)
-    path = find_data(options.games, "games", "human.tsv.xz")
+    path = find_data(options.games, "games/human.tsv.xz")
     games, opening_games = select_games(path, options.count, GptConfig().length, options.opening)
     opening_games = opening_games[: HELD_OUT + options.count // 4]
     print(f"{len(games)} games, {len(opening_games)} that start with {' '.join(options.opening)}")
     result = run(games, opening_games, options.epochs, 2, options.seed, opening=options.opening)
     print("\nperplexity a move, after the opening's     all games   the opening")
-    for name, values in (("pretrained", result.before), ("fine-tuned", result.after)):
-        print(f"{name:40} {values['all']:10.2f} {values['opening']:13.2f}")
-    for name, written in (
-        ("pretrained", result.pretrained_games),
-        ("fine-tuned", result.fine_tuned_games),
-    ):
-        print(f"\nwritten, {name}:", *_lines(written), sep="\n")
+    for name, stage in result.stages.items():
+        everywhere, opening = stage.perplexities.values()
+        print(f"{name:40} {everywhere:10.2f} {opening:13.2f}")
+    for name, stage in result.stages.items():
+        print(f"\nwritten, {name}:", *stage.games, sep="\n  ")
     save_plot(options.plot, lambda axes: _draw(axes, result))
 
 
 def _draw(axes: Any, result: Result) -> None:
     places = np.arange(2)
-    for shift, (name, values) in enumerate(
-        (("pretrained", result.before), ("fine-tuned", result.after))
-    ):
-        axes.bar(places + 0.4 * shift, [values["all"], values["opening"]], 0.4, label=name)
+    for shift, (name, stage) in enumerate(result.stages.items()):
+        heights = [*stage.perplexities.values()]
+        axes.bar(places + 0.4 * shift, heights, 0.4, label=name)
     axes.set_xticks(places + 0.2, ["all games", "the opening"])
     axes.set_ylabel("perplexity a move")
     axes.legend()

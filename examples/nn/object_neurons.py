@@ -8,6 +8,7 @@ in the processor.
 
 import itertools
 import math
+import operator
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -60,28 +61,22 @@ class ObjectNet:
     """Layers of neurons with the weights of a vectorised net."""
 
     def __init__(self, model: nn.Sequential) -> None:
-        dense = [layer for layer in model.layers.values() if isinstance(layer, nn.Dense)]
-        self.layers = [
-            [
-                Neuron(*pair)
-                for pair in zip(d.params["weight"].tolist(), d.params["bias"].tolist(), strict=True)
-            ]
-            for d in dense
-        ]
+        self.layers: list[list[Neuron]] = []
+        for layer in model.layers.values():
+            if isinstance(layer, nn.Dense):
+                weight, bias = layer.params["weight"].tolist(), layer.params["bias"].tolist()
+                self.layers.append([*map(Neuron, weight, bias)])
 
     def step(self, x: np.ndarray, target: np.ndarray) -> float:
         """One step of descent on a batch; returns the mean squared error before it."""
         error = 0.0
-        for inputs, wanted in zip(x.tolist(), target.tolist(), strict=True):
+        for inputs, targets in zip(x.tolist(), target.tolist(), strict=True):
             values = inputs
             for layer in self.layers:
                 values = [neuron.fire(values) for neuron in layer]
-            gradients = [
-                2 * (value - t) / target.size for value, t in zip(values, wanted, strict=True)
-            ]
-            error += (
-                sum((value - t) ** 2 for value, t in zip(values, wanted, strict=True)) / target.size
-            )
+            differences = [*map(operator.sub, values, targets)]
+            gradients = [2 * difference / target.size for difference in differences]
+            error += sum(difference**2 for difference in differences) / target.size
             for layer in reversed(self.layers):
                 input_gradients = [0.0] * len(layer[0].weights)
                 for neuron, gradient in zip(layer, gradients, strict=True):
@@ -119,7 +114,7 @@ def run(seed: int = 0, steps: int = 3, sizes: Sequence[int] = SIZES) -> Result:
     objects = ObjectNet(model)
     optimizer = nn.SGD()
 
-    # by hand: a trainer would have its own work timed with that of the arrays
+    # By hand: a trainer would have its own work timed with that of the arrays.
     def array_step() -> float:
         y, backward = model.forward(x, training=True)
         error, dy = nn.mse(y, target)
@@ -129,7 +124,7 @@ def run(seed: int = 0, steps: int = 3, sizes: Sequence[int] = SIZES) -> Result:
 
     object_seconds, object_errors = _timed(lambda: objects.step(x, target), steps)
     array_seconds, array_errors = _timed(array_step, steps)
-    # too quick to measure in a few steps
+    # Three steps are too quick to measure.
     array_seconds = min(array_seconds, _timed(array_step, 100)[0])
     return Result(object_seconds, array_seconds, object_errors, array_errors)
 

@@ -40,8 +40,8 @@ class SparseRows:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, chosen: Any) -> np.ndarray:
-        numbers = np.arange(len(self.rows))[chosen]
+    def __getitem__(self, places: Any) -> np.ndarray:
+        numbers = np.arange(len(self.rows))[places]
         full = np.zeros((len(numbers), self.shape[1]), np.float32)
         for target, number in zip(full, numbers, strict=True):
             columns, values = self.rows[number]
@@ -55,16 +55,15 @@ class Vocabulary:
     """
 
     def __init__(self, texts: Sequence[str], labels: np.ndarray, terms: int = TERMS) -> None:
-        found = {label: Counter[str]() for label in (0, 1)}  # number of texts with a term
+        # The number of texts with a term, of each label.
+        negative, positive = Counter[str](), Counter[str]()
         for text, label in zip(texts, labels, strict=True):
-            found[int(label)].update(set(terms_of(text)))
-        known = sorted(
-            term for term in found[0] | found[1] if found[0][term] + found[1][term] >= RAREST
-        )
-        counts = np.array([[found[0][term], found[1][term]] for term in known]).reshape(-1, 2)
-        chosen = np.argsort(-_chi_squared(counts, labels), kind="stable")[:terms]
-        self.columns = {known[number]: column for column, number in enumerate(chosen)}
-        self.weights = 1 + np.log((1 + len(texts)) / (1 + counts[chosen].sum(axis=1)))
+            (negative, positive)[int(label)].update(set(terms_of(text)))
+        frequent = sorted(term for term, count in (negative + positive).items() if count >= RAREST)
+        counts = np.array([(negative[term], positive[term]) for term in frequent]).reshape(-1, 2)
+        best = np.argsort(-_chi_squared(counts, labels), kind="stable")[:terms]
+        self.columns = {frequent[number]: column for column, number in enumerate(best)}
+        self.weights = 1 + np.log((1 + len(texts)) / (1 + counts[best].sum(axis=1)))
 
     def rows(self, texts: Iterable[str]) -> SparseRows:
         """TF-IDF of every text, each of length 1 (or 0 for a text without a known word)."""
@@ -72,10 +71,9 @@ class Vocabulary:
 
     def _row(self, text: str) -> tuple[np.ndarray, np.ndarray]:
         counts = Counter(self.columns[term] for term in terms_of(text) if term in self.columns)
-        columns = np.fromiter(counts.keys(), np.int64, len(counts))
-        values = (1 + np.log(np.fromiter(counts.values(), float, len(counts)))) * self.weights[
-            columns
-        ]
+        columns = np.array([*counts], np.int64)
+        frequencies = np.array([*counts.values()], float)
+        values = (1 + np.log(frequencies)) * self.weights[columns]
         return columns, (values / (np.linalg.norm(values) or 1)).astype(np.float32)
 
 
@@ -175,7 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--reviews", type=Path, metavar="FILE", help="read a CSV file with columns label and text"
     )
     options = parser.parse_args(arguments)
-    texts, labels = read_reviews(find_data(options.reviews, "reviews", "reviews.csv.xz"))
+    texts, labels = read_reviews(find_data(options.reviews, "reviews/reviews.csv.xz"))
     result = run(texts, labels, options.seed)
     print(f"\n{len(texts)} reviews, a fifth held out")
     for name in NETS:

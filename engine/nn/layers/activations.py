@@ -41,14 +41,18 @@ def relu(x: Array) -> Activated:
     return y, lambda dy: dy * (y > 0)
 
 
+def _clipped(x: Array, limit: int) -> Activated:
+    return xp_of(x).clip(x, 0, limit), lambda dy: dy * ((x > 0) & (x < limit))
+
+
 def clipped_relu(x: Array) -> Activated:
     """y = min(max(x, 0), 1);  dx = dy where 0 < x < 1."""
-    return xp_of(x).clip(x, 0, 1), lambda dy: dy * ((x > 0) & (x < 1))
+    return _clipped(x, 1)
 
 
 def relu6(x: Array) -> Activated:
     """y = min(max(x, 0), 6);  dx = dy where 0 < x < 6. Howard et al. 2017, arXiv:1704.04861."""
-    return xp_of(x).clip(x, 0, 6), lambda dy: dy * ((x > 0) & (x < 6))
+    return _clipped(x, 6)
 
 
 def _squared(x: Array, function: Function) -> Activated:

@@ -65,9 +65,8 @@ class Embedding(Layer):
             y[x == self.padding_idx] = 0
 
         def backward(dy):
-            gradient = operations_for(dy).scatter_rows(
-                dy.reshape(-1, self.features), x.reshape(-1, 1), self.tokens
-            )
+            rows = dy.reshape(-1, self.features)
+            gradient = operations_for(dy).scatter_rows(rows, x.reshape(-1), self.tokens)
             if self.padding_idx is not None:
                 gradient[self.padding_idx] = 0
             return None, {"weight": gradient}

@@ -24,9 +24,11 @@ _PLAIN = Operations(np)
 def operations_for(x: Any) -> Operations:
     """Return the implementation for the backend and dtype of `x`."""
     backend = backend_of(x)
-    if backend is NUMPY and x.dtype == np.float32:
+    if backend is not NUMPY:
+        return operations_on(backend)
+    if x.dtype == np.float32:
         return _NATIVE
-    return _PLAIN if backend is NUMPY else operations_on(backend)
+    return _PLAIN
 
 
 @cache

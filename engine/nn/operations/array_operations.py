@@ -75,7 +75,9 @@ class Operations:
 
         def backward(dy, input_gradient):
             dz = slope(dy)
-            dx = product(dz, weight).astype(dy.dtype, copy=False) if input_gradient else None
+            dx = None
+            if input_gradient:
+                dx = product(dz, weight).astype(dy.dtype, copy=False)
             return dx, product(dz.T, rows), self.sum_rows(dz)
 
         return y, backward
@@ -200,9 +202,9 @@ class Operations:
         last = channels_last(x)
         shape = (groups, x.size // x.shape[1] // groups, x.shape[1])
         rows = last.reshape(shape)
-        floor = 0.0 if relu else -np.inf
+        floor = _least(relu)
         share = 1 / max(1, shape[1])
-        mean, variance = self._moments(rows, share) if given is None else given
+        mean, variance = given or self._moments(rows, share)
         if given is None and self._is_too_wide(variance):
             return self._in_double(Operations.batch_norm, x, gamma, beta, epsilon, relu)
         y = self.fused(elementwise_steps.normalised)(
@@ -214,18 +216,21 @@ class Operations:
             slopes = self.fused(elementwise_steps.norm_slopes)(
                 *normed, 1.0, epsilon, floor, self._is_first
             )
-            sums = slopes[:, :, None] if given is None else (0.0, 0.0)
+            sums: Any = (0.0, 0.0)  # of constants
+            if given is None:
+                sums = slopes[:, :, None]
             dx = self.fused(elementwise_steps.norm_gradient)(
                 *normed, 1.0, gamma, *sums, epsilon, share, floor
             )
-            dgamma, dbeta = slopes[:, 0] if groups == 1 else slopes.sum(axis=1)
+            dgamma, dbeta = slopes[:, 0]
+            if groups > 1:
+                dgamma, dbeta = slopes.sum(axis=1)
             return channels_first(dx.reshape(last.shape)), dgamma, dbeta
 
-        centre, width = (
-            moment.reshape(-1) if groups == 1 else moment.mean(axis=(0, 1))
-            for moment in (mean, variance)
-        )
-        return channels_first(y.reshape(last.shape)), centre, width, backward
+        image = channels_first(y.reshape(last.shape))
+        if groups == 1:
+            return image, mean.reshape(-1), variance.reshape(-1), backward
+        return image, mean.mean(axis=(0, 1)), variance.mean(axis=(0, 1)), backward
 
     def _moments(self, rows: Array, share: float) -> Moments:
         """Return mean and variance over axis 1 of [G, N, C], [G, 1, C] each; `share` is 1 / N."""
@@ -240,10 +245,11 @@ class Operations:
         its largest.
         """
         dtype, limit = x.dtype, np.finfo(x.dtype).max
-        doubles = [
-            array if isinstance(array, float | int) else array.astype(np.float64)
-            for array in (x, *settings)
-        ]
+        doubles = [x.astype(np.float64)]
+        for setting in settings:
+            if isinstance(setting, np.ndarray):
+                setting = setting.astype(np.float64)
+            doubles.append(setting)
         *results, wide_backward = norm(self, *doubles)
 
         def backward(dy):
@@ -283,7 +289,7 @@ class Operations:
             dx = self.fused(elementwise_steps.norm_gradient)(
                 *normed, gamma[:, None], 1.0, *sums, epsilon, share, floor
             )
-            one_group = [one[..., 0][None] for one in normed]
+            one_group = [array[None, ..., 0] for array in normed]
             dgamma, dbeta = slopes(*one_group, 1.0, epsilon, floor, self._is_first)[:, 0]
             return dx.reshape(x.shape), dgamma, dbeta
 
@@ -366,7 +372,7 @@ class Operations:
         """
         last = channels_last(x)
         scale = scale[:, None, None, :]
-        floor = 0.0 if relu else -np.inf
+        floor = _least(relu)
         y = self.fused(elementwise_steps.gated)(
             last, scale, shift[:, None, None, :], channels_last(skip), floor
         )
@@ -455,15 +461,18 @@ class Operations:
 
     # ---- rows of a table, selected by index ------------------------------------------------------
 
-    def scatter_rows(self, added: Array, chosen: Array, count: int) -> Array:
-        """Add each row at the places chosen for it: added [B, D], chosen int [B, L], negative =
-        none -> [count, D].
-        """
-        # The last row takes what goes nowhere.
-        table = self.xp.zeros((count + 1, added.shape[1]), added.dtype)
-        places = self.xp.where(chosen >= 0, chosen, count).reshape(-1)
-        self.xp.add.at(table, places, self.xp.repeat(added, chosen.shape[1], axis=0))
-        return table[:count]
+    def scatter_rows(self, rows: Array, places: Array, count: int) -> Array:
+        """Add each row at its place: rows [B, D], places int [B] in [0, count) -> [count, D]."""
+        table = self.xp.zeros((count, rows.shape[1]), rows.dtype)
+        self.xp.add.at(table, places, rows)
+        return table
+
+
+def _least(relu: bool) -> float:
+    """Return the least number that comes out, with a ReLU at the end or without."""
+    if relu:
+        return 0.0
+    return -np.inf
 
 
 def _by_groups(rows: Array, groups: int) -> Array:
@@ -478,7 +487,9 @@ def _by_groups(rows: Array, groups: int) -> Array:
 def _kernels_by_groups(weight: Array, groups: int) -> Array:
     """Return a weight [K, C / G, k, k] as [G, K / G, C / G k k], or [K, C k k] of one group."""
     rows = weight.reshape(len(weight), -1)
-    return rows if groups == 1 else rows.reshape(groups, len(weight) // groups, rows.shape[1])
+    if groups == 1:
+        return rows
+    return rows.reshape(groups, len(weight) // groups, rows.shape[1])
 
 
 def _joined(rows: Array) -> Array:

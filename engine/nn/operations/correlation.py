@@ -63,10 +63,12 @@ def convolve(
     windows = forward_windows(geometry, sides, channels, kernels, True, groups > 1)
     outputs = windows.columns.shape[1] * kernels
     weights = windows.weights(weight.transpose(2, 3, 1, 0))
-    offsets, places = _repeated(windows.offsets, TOGETHER), _repeated(windows.places, TOGETHER)
-    where = windows.first, windows.rank, aligned_zeros(windows.size), offsets, windows.deltas
+    in_groups = windows._replace(
+        offsets=_repeated(windows.offsets, TOGETHER), places=_repeated(windows.places, TOGETHER)
+    )
+    inside = aligned_zeros(windows.size)
     correlate = _correlate(TOGETHER, *_form(whole_lanes(outputs), groups))
-    correlate(images, batch, groups, *where, weights, outputs, y.reshape(-1), places)
+    correlate(images, batch, groups, in_groups, inside, weights, outputs, y.reshape(-1))
 
     def backward(dy):
         windows = forward_windows(geometry, sides, channels, kernels, False, groups > 1)
@@ -82,39 +84,36 @@ def convolve_back(
     kernels, channels, *size = weight.shape
     windows = forward_windows(geometry, sides, channels, kernels, False, groups > 1)
     dx = empty((len(dy), *sides, channels * groups))
-    border = windows.first, windows.rank, aligned_zeros(windows.size)
     if groups > 1:
         weights = windows.weights(weight.transpose(2, 3, 1, 0))
+        inside = aligned_zeros(windows.size)
         rows = aligned_zeros(len(windows.offsets) * whole_lanes(kernels))
-        where = *border, windows.offsets, windows.deltas
-        add_by_lanes(images_of(dy), groups, *where, weights, kernels, rows, dx)
+        add_by_lanes(images_of(dy), groups, windows, inside, weights, kernels, rows, dx)
     else:
-        run = channels if geometry.dilation[1] > 1 else channels * size[1]
-        runs = *border, windows.offsets, windows.deltas[::run], run
         by_number = weight.transpose(0, 2, 3, 1).reshape(kernels, -1)
-        _add_slopes(channels_last_copy(dy), by_number, geometry, runs, dx)
+        rows = channels_last_copy(dy).reshape(len(dy), -1, kernels)
+        if geometry == SINGLE_SQUARES:
+            np.matmul(rows, by_number, out=dx.reshape(*rows.shape[:2], channels))
+        else:
+            run = channels
+            if geometry.dilation[1] == 1:
+                run *= size[1]
+            _add_slopes(rows, by_number, windows, run, dx)
     return dx.transpose(0, 3, 1, 2)
 
 
 def _add_slopes(
-    dy: np.ndarray,
-    by_number: np.ndarray,
-    geometry: Geometry,
-    where: tuple[Any, ...],
-    dx: np.ndarray,
+    rows: np.ndarray, by_number: np.ndarray, windows: Windows, run: int, dx: np.ndarray
 ) -> None:
-    """Fill dx [B, H, W, C] from dy [B, h, w, K] and the weight [K, D], some images at a time.
-
-    where: the arguments of `add_windows` between the slopes and dx.
+    """Fill dx [B, H, W, C] from dy [B, P, K] and the weight [K, D], some images at a time; `run`
+    numbers of a window lie side by side.
     """
-    rows = dy.reshape(len(dy), -1, len(by_number))
-    if geometry == SINGLE_SQUARES:
-        np.matmul(rows, by_number, out=dx.reshape(rows.shape[:2] + by_number.shape[1:]))
-        return
+    runs = windows._replace(deltas=windows.deltas[::run])
+    inside = aligned_zeros(windows.size)
     chunk = max(1, MOST_SLOPES // (rows.shape[1] * by_number.shape[1]))
-    for first in range(0, len(dy), chunk):
+    for first in range(0, len(rows), chunk):
         slopes = rows[first : first + chunk] @ by_number
-        add_windows(slopes.reshape(-1), *where, dx[first : first + chunk])
+        add_windows(slopes.reshape(-1), runs, run, inside, dx[first : first + chunk])
 
 
 def _kernel_gradient(
@@ -128,12 +127,12 @@ def _kernel_gradient(
     kernels, channels, *size = shape
     wide = whole_lanes(kernels)
     together = _side_by_side(len(windows.deltas))
-    deltas = _repeated(windows.deltas, together)
-    sums = aligned_zeros(len(deltas), wide)
+    in_groups = windows._replace(deltas=_repeated(windows.deltas, together))
+    inside = aligned_zeros(windows.size)
+    sums = aligned_zeros(len(in_groups.deltas), wide)
     rows = aligned_zeros(len(windows.offsets) * wide)
-    where = windows.first, windows.rank, aligned_zeros(windows.size), windows.offsets, deltas
     add_products = _add_products(together, *_form(wide, groups))
-    add_products(images, slopes, batch, groups, *where, rows, kernels, sums.reshape(-1))
+    add_products(images, slopes, batch, groups, in_groups, inside, rows, kernels, sums.reshape(-1))
     dweight = np.ascontiguousarray(sums[: len(windows.deltas), :kernels])
     return dweight.reshape(*size, channels, kernels).transpose(3, 2, 0, 1)
 
@@ -154,8 +153,13 @@ def _form(wide: int, groups: int) -> tuple[int, Any]:
     """Return how many values of lanes stand side by side in kernels for so many numbers, and how
     lanes read x.
     """
-    has_pairs = WIDE_REGISTERS and wide % (2 * LANES) == 0
-    return 2 if has_pairs else 1, _same if groups == 1 else _own
+    values = 1
+    if WIDE_REGISTERS and wide % (2 * LANES) == 0:
+        values = 2
+    take = _own
+    if groups == 1:
+        take = _same
+    return values, take
 
 
 @cache
@@ -171,26 +175,24 @@ def _correlate(together: int, values: int, take: Any) -> Any:
     step = values * LANES
 
     @kernel(contract=True)
-    def correlate(
-        images, batch, groups, start, rank, inside, offsets, deltas, weight, outputs, y, places
-    ):
+    def correlate(images, batch, groups, windows, inside, weight, outputs, y):
         """Write the sums of every window to its place in y; squares are in groups of `together`.
 
-        `inside` is scratch for an image in its border of zeros, where it begins at `start` and has
-        rows of `rank`. weight is [D, whole lanes].
+        `inside` is scratch for an image in its border of zeros. weight is [D, whole lanes].
         """
         room, wide = len(y) // batch, -(-outputs // LANES) * LANES
+        offsets = windows.offsets
         for image in range(batch):
-            copy_groups(images, image, inside, start, rank, groups, outputs, wide)
+            copy_groups(images, image, inside, windows, groups, outputs, wide)
             for p in range(0, len(offsets), together):
                 for k in range(0, wide, step):
-                    made = sums(inside, deltas, offsets, p, weight, k, wide)
+                    totals = sums(inside, windows.deltas, offsets, p, weight, k, wide)
                     for square in range(together):
-                        to = image * room + places[p + square]
+                        to = image * room + windows.places[p + square]
                         for value in range(values):
                             lane = k + value * LANES
-                            part = made[square * values + value]
-                            store_part(y, to + lane, part, min(outputs - lane, LANES))
+                            total = totals[square * values + value]
+                            store_part(y, to + lane, total, min(outputs - lane, LANES))
 
     return correlate
 
@@ -201,28 +203,27 @@ def _add_products(together: int, values: int, take: Any) -> Any:
     step = values * LANES
 
     @kernel(contract=True)
-    def add_products(
-        images, slopes, batch, groups, start, rank, inside, offsets, deltas, rows, kernels, total
-    ):
-        """Add up dw as [D, whole lanes] in `total`, which begins as zeros; deltas are in groups of
+    def add_products(images, slopes, batch, groups, windows, inside, rows, kernels, dweight):
+        """Add up dw as [D, whole lanes] in `dweight`, which begins as zeros; deltas are in groups of
         `together`.
 
         `rows` is scratch, zeros, for one image of dy in whole lanes; the rest is as in `correlate`.
         """
+        offsets, deltas = windows.offsets, windows.deltas
         wide = len(rows) // len(offsets)
         for image in range(batch):
-            copy_groups(images, image, inside, start, rank, groups, kernels, wide)
+            copy_groups(images, image, inside, windows, groups, kernels, wide)
             copy_image(slopes, image, rows, 0, slopes.width * wide, wide)
             for first in range(0, len(offsets), MOST_PLACES):
                 here = offsets[first : first + MOST_PLACES]
                 for d in range(0, len(deltas), together):
                     for k in range(0, wide, step):
-                        more = sums(inside, here, deltas, d, rows, first * wide + k, wide)
+                        totals = sums(inside, here, deltas, d, rows, first * wide + k, wide)
                         for number in range(together):
                             for value in range(values):
                                 at = (d + number) * wide + k + value * LANES
-                                part = more[number * values + value]
-                                store(total, at, load(total, at) + part)
+                                total = totals[number * values + value]
+                                store(dweight, at, load(dweight, at) + total)
 
     return add_products
 
@@ -248,8 +249,9 @@ def _lines(together: int, values: int) -> Iterator[str]:
 
 
 @kernel(contract=True)
-def add_windows(slopes, start, rank, inside, offsets, starts, run, dx):
-    """Add the slopes [B, P, D] of all windows to dx [B, H, W, C], in runs of so many floats.
+def add_windows(slopes, windows, run, inside, dx):
+    """Add the slopes [B, P, D] of all windows to dx [B, H, W, C], in runs of so many floats, whose
+    first ones are the deltas.
 
     `inside` is scratch as in `correlate`.
     """
@@ -259,25 +261,27 @@ def add_windows(slopes, start, rank, inside, offsets, starts, run, dx):
     at = 0
     for image in range(batch):
         inside[:] = 0
-        for offset in offsets:
-            for begin in starts:
+        for offset in windows.offsets:
+            for delta in windows.deltas:
                 for i in range(0, run, LANES):
                     count = min(run - i, LANES)
-                    to = offset + begin + i
-                    more = load_part(slopes, at + i, count, zero)
-                    store_part(inside, to, load_part(inside, to, count, zero) + more, count)
+                    to = offset + delta + i
+                    slope = load_part(slopes, at + i, count, zero)
+                    store_part(inside, to, load_part(inside, to, count, zero) + slope, count)
                 at += run
-        size = height * width * channels
-        copy_back(inside, start, rank, channels, height, width, channels, flat, image * size)
+        start = image * height * width * channels
+        border = windows.first, windows.rank
+        copy_back(inside, *border, channels, height, width, channels, flat, start)
 
 
 @kernel(contract=True)
-def add_by_lanes(slopes, groups, start, rank, inside, offsets, deltas, weight, kernels, rows, dx):
+def add_by_lanes(slopes, groups, windows, inside, weight, kernels, rows, dx):
     """Add what every window gives to dx [B, H, W, C] of several groups, whose lanes read numbers of
     their own; the rest is as in `add_products`.
     """
     batch, height, width, channels = dx.shape
     flat = dx.reshape(-1)
+    offsets, deltas = windows.offsets, windows.deltas
     wide = len(rows) // len(offsets)
     for image in range(batch):
         inside[:] = 0
@@ -288,9 +292,10 @@ def add_by_lanes(slopes, groups, start, rank, inside, offsets, deltas, weight, k
                 for d in range(len(deltas)):
                     at = offsets[p] + deltas[d] + k
                     store(inside, at, load(inside, at) + dy * load(weight, d * wide + k))
-        size = height * width * channels
+        start = image * height * width * channels
+        border = windows.first, windows.rank
         sides = height, width, channels
-        fold_groups(inside, start, rank, groups, kernels, wide, *sides, flat, image * size)
+        fold_groups(inside, *border, groups, kernels, wide, *sides, flat, start)
 
 
 @kernel()

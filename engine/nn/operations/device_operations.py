@@ -31,7 +31,7 @@ class DeviceOperations(Operations):
         super().__init__(backend.xp)
         self.fused = cache(backend.fused)  # type: ignore[method-assign]
         self._activations = cache(
-            lambda *given: tuple(map(backend.fused, _value_and_slope(*given)))
+            lambda function, dtype: [*map(backend.fused, _value_and_slope(function, dtype))]
         )
         # `halves`, in a block of half products: {id of an array: it, and cast}.
         self._now = threading.local()
@@ -63,9 +63,13 @@ class DeviceOperations(Operations):
     def activate(self, function: Function, x: Array, bias: Any = 0.0) -> Activated:
         """As in `Operations`; the gradient has the dtype of x, which may be half precision."""
         value, slope = self._activations(function, x.dtype)
-        return value(
-            x, bias
-        ), lambda dy: dy.astype(x.dtype, copy=False) if function is identity else slope(x, bias, dy)
+
+        def backward(dy):
+            if function is identity:
+                return dy.astype(x.dtype, copy=False)
+            return slope(x, bias, dy)
+
+        return value(x, bias), backward
 
     def conv2d(self, x: Array, weight: Array, *settings: Any) -> Convolved:
         """As in `Operations`; its patches are in half precision, too, where products are."""

@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from numbers import Integral
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from engine.errors import ConfigError
 
 Array = Any
@@ -41,12 +43,11 @@ class Geometry(NamedTuple):
         if padding is None:
             ends: list[Any] = [((side - 1) // 2, side // 2) for side in extents]
         else:
-            paddings = [padding] * axes if isinstance(padding, Integral) else padding
-            if (
-                not isinstance(paddings, Sequence)
-                or isinstance(paddings, str)
-                or len(paddings) != axes
-            ):
+            paddings = padding
+            if isinstance(padding, Integral):
+                paddings = [padding] * axes
+            is_list = isinstance(paddings, Sequence) and not isinstance(paddings, str)
+            if not is_list or len(paddings) != axes:
                 form = "a whole number, one for each axis, or None to keep the sides"
                 raise ConfigError(f"padding must be {form}, not {padding!r}")
             ends = [_each("padding", side, 2, 0) for side in paddings]
@@ -79,20 +80,20 @@ class Geometry(NamedTuple):
         """Return windows over the result that make an image of these sides again, for a stride of 1
         and a kernel turned by half; None where there are none.
         """
-        every = zip(self.extents, self.padding, strict=True)
-        ends: Any = tuple(
-            (extent - 1 - before, extent - 1 - behind) for extent, (before, behind) in every
-        )
-        is_possible = self.stride == (1, 1) and min(map(min, ends)) >= 0
-        return self._replace(padding=ends) if is_possible else None
+        ends: Any = []
+        for extent, (before, behind) in zip(self.extents, self.padding, strict=True):
+            ends.append((extent - 1 - before, extent - 1 - behind))
+        if self.stride != (1, 1) or min(map(min, ends)) < 0:
+            return None
+        return self._replace(padding=tuple(ends))
 
     def reach(self, sides: Sequence[int]) -> list[int]:
         """Return sides that hold an image of these sides behind its padding, and all its windows."""
         every = zip(sides, self.sides(sides), self.padding, self.stride, self.extents, strict=True)
-        return [
-            max(before + side, (made - 1) * step + extent)
-            for side, made, (before, _), step, extent in every
-        ]
+        reached = []
+        for side, result_side, (before, _), step, extent in every:
+            reached.append(max(before + side, (result_side - 1) * step + extent))
+        return reached
 
     def padded(self, xp: Any, image: Array, value: float = 0.0) -> Array:
         """Return an image [B, H, W, C], channels last in memory, with its padding."""
@@ -108,13 +109,13 @@ class Geometry(NamedTuple):
     def view(self, xp: Any, padded: Array) -> Array:
         """Return all windows of a padded image as a view [B, H', W', C, k, k]."""
         batch, *sides, channels = padded.shape
-        whole, row, column, one = padded.strides
+        image, row, column, channel = padded.strides
         (down, across), (tall, wide) = self.stride, self.dilation
         inside = self._replace(padding=((0, 0), (0, 0)))
         return xp.lib.stride_tricks.as_strided(  # `sliding_window_view` waits for a GPU
             padded,
             (batch, *inside.sides(sides), channels, *self.size),
-            (whole, down * row, across * column, one, tall * row, wide * column),
+            (image, down * row, across * column, channel, tall * row, wide * column),
         )
 
     def places(self, sides: Sequence[int]) -> Iterator[tuple[Pair, tuple[slice, ...]]]:
@@ -132,20 +133,21 @@ class Geometry(NamedTuple):
 
 def _each(name: str, value: Any, count: int, least: int) -> tuple[int, ...]:
     """Return `count` whole numbers from one, or from as many."""
-    values = [value] * count if isinstance(value, Integral) else value
+    values = value
+    if isinstance(value, Integral):
+        values = [value] * count
     is_list = isinstance(values, list | tuple) and len(values) == count
     if not is_list or any(not isinstance(number, Integral) or number < least for number in values):
         raise ConfigError(
             f"{name} must be a whole number >= {least}, or {count} of them, not {value!r}"
         )
-    return tuple(int(number) for number in values)
+    return tuple(map(int, values))
 
 
 def short(values: Sequence[Any]) -> Any:
     """Return a setting as one number where all its numbers are the same, else as lists, for files."""
-    flat = [
-        number for value in values for number in (value if isinstance(value, tuple) else [value])
-    ]
-    if len({*flat}) == 1:
-        return flat[0]
-    return [[*value] if isinstance(value, tuple) else value for value in values]
+    numbers = np.array(values)
+    first = numbers.item(0)
+    if (numbers == first).all():
+        return first
+    return numbers.tolist()

@@ -53,7 +53,7 @@ class NativeOperations(Operations):
         if not x.size or windows.size == windows.stride:  # a product of images as they lie
             image = channels_first(channels_last_copy(x))
             return super().conv2d(image, weight, windows, groups, input_gradient)
-        if groups > 1 and weight.shape[1] * len(weight) // groups >= LARGE_GROUP:
+        if _has_large_groups(weight, groups):
             return self._conv2d_of_groups(x, weight, windows, groups, input_gradient)
         if groups == 1 and winograd.supports(x, weight, windows):
             return winograd.convolve_by_tiles(x, weight, windows, input_gradient)
@@ -79,7 +79,7 @@ class NativeOperations(Operations):
         is_turned = (groups > 1 or not WIDE_REGISTERS) and windows.turned(sides) is not None
         if not dy.size or is_turned:
             return super().conv2d_transposed(dy, weight, sides, windows, groups)
-        if groups > 1 and weight.shape[1] * len(weight) // groups >= LARGE_GROUP:
+        if _has_large_groups(weight, groups):
             pairs = zip(_parts(dy, groups), np.split(weight, groups), strict=True)
             return _join([self.conv2d_transposed(*pair, sides, windows) for pair in pairs])
         return correlation.convolve_back(dy, weight, (sides[0], sides[1]), windows, groups)
@@ -100,14 +100,18 @@ class NativeOperations(Operations):
             steps.append(step)
 
         def backward(dy):
-            slopes = zip(steps, _parts(dy, groups), strict=True)
-            dx, dweight = zip(*(step(part) for step, part in slopes), strict=True)
-            return _join(dx) if input_gradient else None, np.concatenate(dweight)
+            slopes = [step(part) for step, part in zip(steps, _parts(dy, groups), strict=True)]
+            dx, dweight = zip(*slopes, strict=True)
+            if not input_gradient:
+                return None, np.concatenate(dweight)
+            return _join(dx), np.concatenate(dweight)
 
         return _join(outputs), backward
 
     def max_pool(self, x: Array, windows: Geometry) -> Activated:
-        return pools.largest(x, windows) if x.size else super().max_pool(x, windows)
+        if not x.size:
+            return super().max_pool(x, windows)
+        return pools.largest(x, windows)
 
     def add_bias(self, y: Array, bias: Array) -> tuple[Array, Callable[[Array], Array]]:
         last = channels_last(y)
@@ -239,14 +243,17 @@ class NativeOperations(Operations):
         places = logits.shape[:-1]
         # Others would be read and written behind the end of the logits.
         flat_classes = np.ascontiguousarray(classes, np.int64).reshape(math.prod(places))
-        weights = np.ones(places, np.float32) if place_weights is None else place_weights
+        if ignored is None:
+            ignored = -1
+        if place_weights is None:
+            place_weights = np.ones(places, np.float32)
         losses = np.empty(len(flat_classes))
         total = rows.cross_entropy_rows(
             _flat(logits),
             flat_classes,
-            -1 if ignored is None else int(ignored),
+            int(ignored),
             share,
-            _flat(weights),
+            _flat(place_weights),
             _flat(class_weights),
             float(smoothing),
             losses,
@@ -338,12 +345,15 @@ class NativeOperations(Operations):
 
         return h, backward
 
-    def scatter_rows(self, added: Array, chosen: Array, count: int) -> Array:
+    def scatter_rows(self, added: Array, places: Array, count: int) -> Array:
         table = np.zeros((count, added.shape[1]), np.float32)
-        rows.add_at_chosen(
-            np.ascontiguousarray(added), np.ascontiguousarray(chosen, np.int64), table
-        )
+        whole_places = np.ascontiguousarray(places, np.int64)
+        rows.add_at_places(np.ascontiguousarray(added), whole_places, table)
         return table
+
+
+def _has_large_groups(weight: Array, groups: int) -> bool:
+    return groups > 1 and weight.shape[1] * len(weight) // groups >= LARGE_GROUP
 
 
 # ---- memory layout -------------------------------------------------------------------------------

@@ -64,9 +64,12 @@ def softmax_in_place(x, width, least):
     for row in range(0, len(x), width):
         end = row + width
         top = largest_in_row(x, row, row + width, least)
-        shift = splat(top if top > np.float32(-np.inf) else np.float32(0))
-        whole = powers_of_row(x, row, end, shift, x)
-        factor = splat(np.float32(1) / whole if whole != 0 else np.float32(0))
+        if not top > np.float32(-np.inf):
+            top = np.float32(0)
+        whole = powers_of_row(x, row, end, splat(top), x)
+        factor = splat(np.float32(0))
+        if whole != 0:
+            factor = splat(np.float32(1) / whole)
         for at in range(row, end, LANES):
             count = min(end - at, LANES)
             store_part(x, at, load_part(x, at, count, zero) * factor, count)
@@ -283,16 +286,11 @@ def normalise_gradient(dy, x, gamma, mean, factor, dx, part, sums):
 
 
 @kernel()
-def add_at_chosen(rows, chosen, table):
-    """table[chosen[b]] += rows[b], in the order of b, but where chosen < 0; f32[B, D], i64[B, L],
-    f32[N, D].
-    """
-    for image in range(chosen.shape[0]):
-        for place in range(chosen.shape[1]):
-            row = chosen[image, place]
-            if row >= 0:
-                for column in range(table.shape[1]):
-                    table[row, column] += rows[image, column]
+def add_at_places(rows, places, table):
+    """table[places[b]] += rows[b], in the order of b; f32[B, D], i64[B], f32[N, D]."""
+    for row in range(len(rows)):
+        for column in range(table.shape[1]):
+            table[places[row], column] += rows[row, column]
 
 
 # ---- one step of LSTM and GRU, as in the docstrings of the layers --------------------------------

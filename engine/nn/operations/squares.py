@@ -89,14 +89,16 @@ def copy_image(images, image, into, first, rank, wide):
 
 
 @kernel()
-def copy_groups(images, image, into, first, rank, groups, outputs, wide):
-    """Copy an image as `copy_image`. Of several groups, `wide` floats hold for each channel of a
-    group what every one of the `outputs` reads there.
+def copy_groups(images, image, into, windows, groups, outputs, wide):
+    """Copy an image to where its windows read it. Of several groups, `wide` floats hold for each
+    channel of a group what every one of the `outputs` reads there.
     """
+    first, rank = windows.first, windows.rank
     repeats, depth = outputs // groups, images.channels // groups
-    if groups == 1 or depth == repeats == 1:
-        pitch = images.channels if groups == 1 else wide
-        copy_image(images, image, into, first, rank, pitch)
+    if groups == 1:
+        copy_image(images, image, into, first, rank, images.channels)
+    elif depth == repeats == 1:
+        copy_image(images, image, into, first, rank, wide)
     else:
         width = images.width
         start = image * images.height * width * images.channels

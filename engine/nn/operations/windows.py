@@ -7,8 +7,8 @@ Where there are few kernels, some squares beside each other share one wider wind
 kernel is 0 outside its own: sixteen lanes are then better filled.
 """
 
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Iterator
+from functools import lru_cache, reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -23,9 +23,9 @@ class Axis(NamedTuple):
 
     border: Pair  # squares before and behind the image that is read
     side: int  # of that image
-    made: int  # side of the image that is made
+    result: int  # side of the result
     stride: int  # from a window to the next one, which begin inside the border
-    steps: list[int]  # of each row or column of the kernel, from the start of a window
+    steps: np.ndarray  # int64 [k], of each row or column of the kernel, from the start of a window
 
 
 class Windows(NamedTuple):
@@ -72,56 +72,62 @@ def forward_windows(
     The inputs `are_grouped` where there is one for each lane of the outputs.
     """
     rows, columns = _axes(geometry, sides)
-    together = _most_useful(columns, outputs) if shares and not are_grouped else 1
-    pitch = whole_lanes(outputs) if are_grouped else 1
+    together = 1
+    pitch = 1
+    if are_grouped:
+        pitch = whole_lanes(outputs)
+    elif shares:
+        together = _most_useful(columns, outputs)
     inputs *= pitch
     rank = (columns.side + sum(columns.border)) * inputs
-    firsts = [min(i, columns.made - together) for i in range(0, columns.made, together)]
+    result_rows = np.arange(rows.result)
+    firsts = np.minimum(np.arange(0, columns.result, together), columns.result - together)
     steps = _joint_steps(columns, together)
-    down = [rank * rows.stride * i for i in range(rows.made)]
     return Windows(
         (rows.side + sum(rows.border)) * rank,
         rows.border[0] * rank + columns.border[0] * inputs,
         rank,
-        _sums(down, [inputs * columns.stride * i for i in firsts]),
-        _sums([rank * i for i in rows.steps], [inputs * i for i in steps], range(0, inputs, pitch)),
-        _sums(
-            [columns.made * outputs * i for i in range(rows.made)], [outputs * i for i in firsts]
-        ),
-        np.array(_met(columns, steps, together), np.int64).reshape(-1, together),
+        _sums(rank * rows.stride * result_rows, inputs * columns.stride * firsts),
+        _sums(rank * rows.steps, inputs * steps, np.arange(0, inputs, pitch)),
+        _sums(columns.result * outputs * result_rows, outputs * firsts),
+        _columns_met(columns, steps, together),
     )
 
 
 def _axes(geometry: Geometry, sides: Pair) -> Iterator[Axis]:
-    made_sides = geometry.sides(sides)
-    for side, made, size, stride, border, dilation in zip(
-        sides, made_sides, *geometry, strict=True
+    result_sides = geometry.sides(sides)
+    for side, result, size, stride, border, dilation in zip(
+        sides, result_sides, *geometry, strict=True
     ):
-        yield Axis(border, side, made, stride, [dilation * i for i in range(size)])
+        yield Axis(border, side, result, stride, dilation * np.arange(size))
 
 
-def _met(columns: Axis, steps: list[int], together: int) -> list[list[int]]:
+def _columns_met(columns: Axis, steps: np.ndarray, together: int) -> np.ndarray:
     """Return for each step the column of the kernel that each of the squares together meets there,
     -1 for none.
     """
-    kept = {step: column for column, step in enumerate(columns.steps)}
-    return [[kept.get(step - t * columns.stride, -1) for t in range(together)] for step in steps]
+    met = np.full((len(steps), together), -1)
+    for square in range(together):
+        for column, step in enumerate(columns.steps + square * columns.stride):
+            met[steps == step, square] = column
+    return met
 
 
-def _sums(*numbers: Sequence[int]) -> np.ndarray:
+def _sums(*terms: np.ndarray) -> np.ndarray:
     """Return the sums of one of each, the last changing first."""
-    total = np.zeros(1, np.int64)
-    for more in numbers:
-        total = np.add.outer(total, np.array(more, np.int64)).reshape(-1)
-    return total
+    return reduce(np.add.outer, terms).reshape(-1)
 
 
-def _joint_steps(columns: Axis, together: int) -> list[int]:
-    steps = (step + t * columns.stride for t in range(together) for step in columns.steps)
-    return [*dict.fromkeys(steps)]
+def _joint_steps(columns: Axis, together: int) -> np.ndarray:
+    """Return the steps of so many squares beside each other, each once, in the order in which they
+    are first met.
+    """
+    steps = np.add.outer(columns.stride * np.arange(together), columns.steps).reshape(-1)
+    _, firsts = np.unique(steps, return_index=True)
+    return steps[np.sort(firsts)]
 
 
 def _most_useful(columns: Axis, outputs: int) -> int:
     """Return how many squares beside each other cost the least for each when they share a window."""
-    possible = range(1, max(1, min(LANES // outputs, columns.made)) + 1)
+    possible = range(1, max(1, min(LANES // outputs, columns.result)) + 1)
     return min(possible, key=lambda together: len(_joint_steps(columns, together)) / together)

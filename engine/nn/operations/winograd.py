@@ -58,9 +58,12 @@ def convolve_by_tiles(
     _fill_outputs(images, weight, frame, y)
 
     def backward(dy):
-        dimages = empty((len(x), *x.shape[2:], x.shape[1])) if input_gradient else None
-        dweight = _gradients(images, images_of(dy), len(x), weight, frame, dimages)
-        return None if dimages is None else dimages.transpose(0, 3, 1, 2), dweight
+        slopes = images_of(dy)
+        if not input_gradient:
+            return None, _gradients(images, slopes, len(x), weight, frame, None)
+        dimages = empty((len(x), *x.shape[2:], x.shape[1]))
+        dweight = _gradients(images, slopes, len(x), weight, frame, dimages)
+        return dimages.transpose(0, 3, 1, 2), dweight
 
     return y.transpose(0, 3, 1, 2), backward
 
@@ -131,8 +134,9 @@ def _transformed(by_place: np.ndarray) -> np.ndarray:
 
 
 def _frame(geometry: Geometry, sides: Sequence[int]) -> tiles.Frame:
-    before = (ends[0] for ends in geometry.padding)
-    return tiles.Frame(*map(_whole_tiles, geometry.sides(sides)), *before)
+    height, width = map(_whole_tiles, geometry.sides(sides))
+    (top, _), (left, _) = geometry.padding
+    return tiles.Frame(height, width, top, left)
 
 
 def _scratch_boards(
@@ -143,8 +147,8 @@ def _scratch_boards(
     """
     squares = (frame.height + 2) * (frame.width + 2)
     wide, deep = map(whole_lanes, weight.shape[:2])
-    board, page = (scratch(f"board {width}", (squares * width,)) for width in (deep, wide))
-    return deep, wide, board, page
+    board = scratch(f"board {deep}", (squares * deep,))
+    return deep, wide, board, scratch(f"board {wide}", (squares * wide,))
 
 
 class Products(NamedTuple):
@@ -173,9 +177,6 @@ def _chunks(
     chunk = max(1, most // per_board)
     for first in range(0, batch, chunk):
         count = min(chunk, batch - first)
-        yield (
-            first,
-            count,
-            Products.of("v", count * per_board, deep),
-            Products.of("m", count * per_board, wide),
-        )
+        tile_count = count * per_board
+        v, m = Products.of("v", tile_count, deep), Products.of("m", tile_count, wide)
+        yield first, count, v, m

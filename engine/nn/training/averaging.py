@@ -34,7 +34,12 @@ class _Average:
         else:
             self.tensors = copies(tensors)
 
-    def _move(self, params: Mapping[str, Array], share: float, pool: ThreadPool | None) -> None:
+    def update(self, params: Mapping[str, Array], pool: ThreadPool | None = None) -> None:
+        """Add the current parameters to the average, on the threads of `pool` if there is one."""
+        self.count += 1
+        share = self._share()
+        if not share:
+            return
         earlier = self.tensors
         self.tensors = {}
         for name, array in params.items():
@@ -49,6 +54,10 @@ class _Average:
                 average += (array - average) * share
             else:
                 on_stretches(pool, array.size, STRETCH, partial(average_step, *flat, share))
+
+    def _share(self) -> float:
+        """Return how far this update moves the average; 0 where it waits."""
+        raise NotImplementedError
 
 
 class ExponentialAverage(_Average):
@@ -67,14 +76,13 @@ class ExponentialAverage(_Average):
             raise ConfigError(f"ExponentialAverage: decay must be in [0, 1), not {decay}")
         self.decay, self.quick_start = decay, quick_start
 
-    def update(self, params: Mapping[str, Array], pool: ThreadPool | None = None) -> None:
-        """Add the current parameters to the average, on the threads of `pool` if there is one."""
-        self.count += 1
-        if self.count % self.every == 0 or not self.tensors:
-            decay = self.decay
-            if self.quick_start:
-                decay = min(decay, (1 + self.count) / (10 + self.count))
-            self._move(params, 1 - decay**self.every, pool)
+    def _share(self) -> float:
+        if self.count % self.every and self.tensors:
+            return 0.0
+        decay = self.decay
+        if self.quick_start:
+            decay = min(decay, (1 + self.count) / (10 + self.count))
+        return 1 - decay**self.every
 
 
 class StochasticAverage(_Average):
@@ -87,11 +95,10 @@ class StochasticAverage(_Average):
     `refresh_statistics` recomputes them. Izmailov et al. 2018, arXiv:1803.05407.
     """
 
-    def update(self, params: Mapping[str, Array], pool: ThreadPool | None = None) -> None:
-        """Add the current parameters to the average, on the threads of `pool` if there is one."""
-        self.count += 1
-        if self.count % self.every == 0:
-            self._move(params, self.every / self.count, pool)
+    def _share(self) -> float:
+        if self.count % self.every:
+            return 0.0
+        return self.every / self.count
 
 
 def refresh_statistics(model: Layer, batches: Iterable[Any]) -> None:

@@ -61,8 +61,7 @@ def clip_global_norm(grads: Mapping[str, Any], limit: float) -> float:
     norm = global_norm(grads)
     if not math.isfinite(norm):
         raise TrainingError(f"clipping: expected finite gradients, found a norm of {norm}")
-    if norm > limit:
-        scale_all(grads, limit / norm)
+    scale_to(grads, norm, limit)
     return norm
 
 
@@ -81,8 +80,13 @@ def _check_limit(limit: float) -> None:
         raise ConfigError(f"the clipping limit must be > 0, not {limit}")
 
 
-def scale_all(grads: Mapping[str, Any], factor: float) -> None:
-    """Multiply in place, in double precision where the gradients' dtype has no such small factor."""
+def scale_to(grads: Mapping[str, Any], norm: float, limit: float) -> None:
+    """Bring gradients of this norm to the limit in place, in double precision where their dtype has
+    no such small factor.
+    """
+    if not norm > limit:
+        return
+    factor = limit / norm
     for gradient in grads.values():
         if factor < 1e4 * np.finfo(gradient.dtype).tiny:
             gradient[...] = gradient.astype(np.float64) * factor

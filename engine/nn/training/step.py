@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
+from engine.backend import backend_of
 from engine.errors import ConfigError, TrainingError
 from engine.native.interrupts import Uninterrupted
 from engine.nn.array_checks import copies, same_arrays
@@ -15,7 +16,7 @@ from engine.nn.layer import Array, Layer
 from engine.nn.means import add_means
 from engine.nn.module import ParameterIndex
 from engine.nn.training.averaging import ExponentialAverage, StochasticAverage
-from engine.nn.training.clipping import clip_value, global_norm, scale_all
+from engine.nn.training.clipping import clip_value, global_norm, scale_to
 from engine.nn.training.gradient_source import GradientSource
 from engine.nn.training.history import Record, floats
 from engine.nn.training.optimizers import Optimizer
@@ -105,8 +106,8 @@ class Step:
             clip_value(grads, self.settings.clip_value)
             if limit is not None:
                 norm = global_norm(grads)
-        if limit is not None and norm > limit:
-            scale_all(grads, limit / norm)
+        if limit is not None:
+            scale_to(grads, norm, limit)
 
     def check_finite(self, what: str, number: float, rate: float) -> None:
         """Raise TrainingError unless a number of this step is finite."""
@@ -149,24 +150,43 @@ class Step:
             return self.run.last
         return own
 
-    def state(self) -> dict[str, dict[str, Array]]:
-        """Return what model, optimizer and average remember, by "model", "optimizer", "average"."""
-        averages: dict[str, Array] = {}
-        if self.average is not None:
-            averages = dict(self.average.tensors)
-        return {
-            "model": self.tensors(),
-            "optimizer": self.optimizer.state()["tensors"],
-            "average": averages,
+    def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
+        """Return what model, optimizer and average remember, as named arrays and JSON values."""
+        optimizer = self.optimizer.state()
+        arrays = grouped("model", self.tensors()) | grouped("optimizer", optimizer["tensors"])
+        values = {
+            "steps_done": self.run.steps_done,
+            "optimizer_steps": optimizer["steps"],
+            "average_updates": 0,
         }
+        if self.average is not None:
+            arrays |= grouped("average", self.average.tensors)
+            values["average_updates"] = self.average.count
+        return arrays, values
 
-    def load(self, tensors: Mapping[str, Mapping[str, Array]], values: Mapping[str, Any]) -> None:
-        """Go on with what `state` returned; `values` are the numbers of a checkpoint."""
-        self.model.load_parameters(tensors["model"])
+    def load(self, arrays: Mapping[str, Array], values: Mapping[str, Any]) -> None:
+        """Go on with what `state` returned. Raises ConfigError or ShapeError for that of another
+        training run.
+        """
+        self.model.load_parameters(self.group(arrays, "model"))
         self.run.last = {}
         self.run.steps_done = values["steps_done"]
-        self.optimizer.load_state(
-            {"steps": values["optimizer_steps"], "tensors": tensors["optimizer"]}
-        )
+        tensors = self.group(arrays, "optimizer")
+        self.optimizer.load_state({"steps": values["optimizer_steps"], "tensors": tensors})
         if self.average is not None:
-            self.average.load(tensors["average"], values["average_updates"])
+            self.average.load(self.group(arrays, "average"), values["average_updates"])
+
+    def group(self, arrays: Mapping[str, Array], name: str) -> dict[str, Array]:
+        """Undo `grouped`, on the backend of the model."""
+        backend = backend_of(self.model.first_parameter())
+        tensors = {}
+        for path, array in arrays.items():
+            group, _, own = path.partition("/")
+            if group == name:
+                tensors[own] = backend.asarray(array)
+        return tensors
+
+
+def grouped(group: str, tensors: Mapping[str, Array]) -> dict[str, Array]:
+    """Return tensors under the names that they have in a checkpoint."""
+    return {f"{group}/{name}": array for name, array in tensors.items()}

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.backend import backend_of_all, xp_of
+from engine.backend import xp_of
 from engine.errors import ConfigError, DataError, TrainingError
 from engine.native.blas import one_blas_thread
 from engine.nn.array_checks import copies
@@ -40,7 +40,7 @@ from engine.nn.training.layer_gradients import LayerGradients, LossFunction, Met
 from engine.nn.training.parameter_groups import checked_rates
 from engine.nn.training.progress import progress_bar
 from engine.nn.training.run_state import RunState
-from engine.nn.training.step import Average, Step
+from engine.nn.training.step import Average, Step, grouped
 from engine.nn.training.trainer_settings import TrainerSettings, check_arguments, check_schedule
 
 FORM = 2  # of checkpoints; batches were others in the first
@@ -408,24 +408,13 @@ class Trainer:
 
     def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
         """Return what a resumed run needs for its next step, as named arrays and JSON values."""
-        arrays: dict[str, Array] = {}
-        for group, tensors in self._step.state().items():
-            arrays |= _grouped(group, tensors)
-        values: dict[str, Any] = {
-            "steps_done": self.steps_done,
-            "optimizer_steps": self.optimizer.steps,
-            "average_updates": 0,
-        }
-        if self.average is not None:
-            values["average_updates"] = self.average.count
-        return arrays, values
+        return self._step.state()
 
     def restore(self, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> None:
         """Load what `state` returned. Raises ConfigError or ShapeError for the state of another
         training run.
         """
-        groups = ("model", "optimizer", "average")
-        self._step.load({group: self._group(arrays, group) for group in groups}, values)
+        self._step.load(arrays, values)
 
     def save(self, path: str | Path) -> None:
         """Write everything a resumed run needs to one file, atomically.
@@ -439,7 +428,7 @@ class Trainer:
                     f"{path}: expected finite numbers to save, found others in {name}; lower the rate"
                 )
         arrays, values = self.state()
-        arrays |= _grouped("best", self._run.best)
+        arrays |= grouped("best", self._run.best)
         values |= self._run.values() | {"form": FORM, "identity": self._identity()}
         write_checkpoint(path, arrays, values)
 
@@ -460,39 +449,24 @@ class Trainer:
         mine = self._identity()
         theirs = values["identity"]
         check_same(path, mine, theirs, changed)
-        remembered = self._group(arrays, "optimizer")
+        remembered = self._step.group(arrays, "optimizer")
         slots = {name.partition(".")[0] for name in remembered}
         is_another = mine["optimizer"]["class"] != theirs["optimizer"]["class"]
         if is_another and slots != {*self.optimizer.slots}:
-            for path in _grouped("optimizer", remembered):
+            for path in grouped("optimizer", remembered):
                 del arrays[path]
             values["optimizer_steps"] = 0
         self.restore(arrays, values)
         if "data" in changed:
             values["data"] = None
-        self._step.run = RunState.of(values, self._group(arrays, "best"))
+        self._step.run = RunState.of(values, self._step.group(arrays, "best"))
         self._saved_data = self._run.data
-
-    def _group(self, arrays: Mapping[str, np.ndarray], group: str) -> dict[str, Array]:
-        """Undo `_grouped`, on the backend of the model."""
-        backend = backend_of_all(self.model.named_parameters())
-        tensors = {}
-        for path, array in arrays.items():
-            start, _, name = path.partition("/")
-            if start == group:
-                tensors[name] = backend.asarray(array)
-        return tensors
 
     def _identity(self) -> dict[str, Any]:
         settings = asdict(self.settings)
         if self.rates:
             settings["rates"] = dict(self.rates)
         return run_identity(self.model, self.optimizer, self.average, self.metrics, settings)
-
-
-def _grouped(group: str, tensors: Mapping[str, Array]) -> dict[str, Array]:
-    """Return tensors under the names that they have in a checkpoint."""
-    return {f"{group}/{name}": array for name, array in tensors.items()}
 
 
 def _as_schedule(schedule: Callable[[int], float] | float) -> Callable[[int], float]:
