@@ -12,6 +12,7 @@ import pytest
 from engine import nn
 from engine.network.fused.attention_policy import AttentionPolicy
 from engine.network.transformer.transformer_model import BoardEmbedding
+from engine.nn.array_checks import leaves
 from engine.nn.layers import ACTIVATIONS
 
 RNG = np.random.default_rng(20)
@@ -30,13 +31,9 @@ class Case:
         return f"{type(self.layer).__name__} {' '.join(map(str, shapes))}"
 
 
-def arrays_in(value):
-    """All arrays of a nested result, in order."""
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list | tuple):
-        return [array for part in value for array in arrays_in(part)]
-    return [] if value is None else [value]
+def arrays_in(*values):
+    """All arrays of nested results, in order."""
+    return [array for array in leaves(values) if array is not None]
 
 
 def numbers(*shape):
@@ -64,14 +61,12 @@ def attention_cases():
     nobody = bools(2, 3, 4)
     nobody[1, 2] = False  # one place may look at nothing
     return [
-        Case(nn.SelfAttention(4, 1, RNG, causal=True), numbers(2, 3, 4), {"mask": bools(2, 3)}),
-        Case(nn.CrossAttention(4, 3, 2, RNG), (numbers(2, 3, 4), numbers(2, 5, 3))),
-        Case(
-            nn.CrossAttention(4, 3, 2, RNG), (numbers(2, 3, 4), numbers(2, 4, 3)), {"mask": nobody}
-        ),
-        Case(AttentionPolicy(3, 2, RNG), numbers(2, 3, 8, 8)),
-        Case(AttentionPolicy(3, 2, RNG), numbers(2, 64, 3)),
-        Case(nn.SelfAttention(3, 2, RNG, inner=4), (numbers(2, 3, 3), numbers(2, 2, 3, 3))),
+        (nn.SelfAttention(4, 1, RNG, causal=True), numbers(2, 3, 4), {"mask": bools(2, 3)}),
+        (nn.CrossAttention(4, 3, 2, RNG), (numbers(2, 3, 4), numbers(2, 5, 3))),
+        (nn.CrossAttention(4, 3, 2, RNG), (numbers(2, 3, 4), numbers(2, 4, 3)), {"mask": nobody}),
+        (AttentionPolicy(3, 2, RNG), numbers(2, 3, 8, 8)),
+        (AttentionPolicy(3, 2, RNG), numbers(2, 64, 3)),
+        (nn.SelfAttention(3, 2, RNG, inner=4), (numbers(2, 3, 3), numbers(2, 2, 3, 3))),
     ]
 
 
@@ -81,16 +76,16 @@ def recurrent_cases():
     masks = [{}, {"mask": bools(2, 4)}]
     mask[0] = False  # nothing is read
     both_ways = nn.Bidirectional(nn.RNN(3, 2, RNG), nn.LSTM(3, 4, RNG, reverse=True))
-    cases = [Case(both_ways, numbers(2, 4, 3), masks[1])]
+    cases = [(both_ways, numbers(2, 4, 3), masks[1])]
     for kind, states in ((nn.RNN, 1), (nn.GRU, 1), (nn.LSTM, 2)):
         for last, reverse, returns in itertools.product((False, True), repeat=3):
             layer = kind(3, 4, RNG, last=last, reverse=reverse, return_state=returns)
             given = (numbers(2, 4, 3), *(numbers(2, 4) for _ in range(states)))
             x = given if last != reverse else given[0]
-            cases.append(Case(layer, x, masks[reverse != returns]))
-        cases.append(Case(kind(3, 4, RNG, last=True), given, {"mask": mask}))
+            cases.append((layer, x, masks[reverse != returns]))
+        cases.append((kind(3, 4, RNG, last=True), given, {"mask": mask}))
     reset_first = nn.GRU(3, 4, RNG, reverse=True, reset_first=True)
-    return [*cases, Case(reset_first, numbers(2, 4, 3), {"mask": mask})]
+    return [*cases, (reset_first, numbers(2, 4, 3), {"mask": mask})]
 
 
 def encoder_cases():
@@ -109,23 +104,21 @@ def encoder_cases():
     with_smolgen = layer | {"smolgen": smolgen}
     table = numbers(9, 3)
     return [
-        Case(nn.FeedForward(4, 3, RNG, "mish", np.sqrt(0.4), 1e-3), numbers(2, 3, 4)),
-        Case(nn.Smolgen(4, 2, rng=RNG, **smolgen), (numbers(2, 3, 4), table)),
-        Case(
-            nn.EncoderLayer(rng=RNG, causal=True, **layer), numbers(2, 3, 4), {"mask": bools(2, 3)}
-        ),
-        Case(nn.Encoder(2, layer, RNG), numbers(2, 3, 4), {"mask": bools(2, 3)}),
-        Case(nn.EncoderLayer(rng=RNG, **even), numbers(2, 3, 4)),
-        Case(nn.EncoderLayer(rng=RNG, **with_smolgen, norm_first=True), (numbers(2, 3, 4), table)),
-        Case(
+        (nn.FeedForward(4, 3, RNG, "mish", np.sqrt(0.4), 1e-3), numbers(2, 3, 4)),
+        (nn.Smolgen(4, 2, rng=RNG, **smolgen), (numbers(2, 3, 4), table)),
+        (nn.EncoderLayer(rng=RNG, causal=True, **layer), numbers(2, 3, 4), {"mask": bools(2, 3)}),
+        (nn.Encoder(2, layer, RNG), numbers(2, 3, 4), {"mask": bools(2, 3)}),
+        (nn.EncoderLayer(rng=RNG, **even), numbers(2, 3, 4)),
+        (nn.EncoderLayer(rng=RNG, **with_smolgen, norm_first=True), (numbers(2, 3, 4), table)),
+        (
             nn.DecoderLayer(4, 2, 5, RNG, 3),
             (numbers(2, 3, 4), numbers(2, 5, 3)),
             {"mask": bools(2, 5)},
         ),
-        Case(nn.SelfAttention(4, 1, RNG, causal=True, rotary=True), numbers(2, 3, 4)),
-        Case(nn.Encoder(2, with_smolgen, RNG), numbers(2, 3, 4)),
-        Case(nn.PlaceGate(3, 4), numbers(2, 3, 4)),
-        Case(BoardEmbedding(2, 0, RNG), numbers(1, 112, 8, 8)),
+        (nn.SelfAttention(4, 1, RNG, causal=True, rotary=True), numbers(2, 3, 4)),
+        (nn.Encoder(2, with_smolgen, RNG), numbers(2, 3, 4)),
+        (nn.PlaceGate(3, 4), numbers(2, 3, 4)),
+        (BoardEmbedding(2, 0, RNG), numbers(1, 112, 8, 8)),
     ]
 
 
@@ -143,102 +136,101 @@ def container_cases():
         nn.Embedding(5, 4, RNG, padding_idx=2), nn.Residual(block, activation="identity")
     )
     return [
-        Case(padded, np.array([[0, 4, 4, 1], [2, 1, 2, 2]])),
-        Case(
+        (padded, np.array([[0, 4, 4, 1], [2, 1, 2, 2]])),
+        (
             nn.MultiHead(nn.GRU(3, 4, RNG), {"all": nn.LSTM(4, 2, RNG)}),
             numbers(2, 3, 3),
             {"mask": bools(2, 3)},
         ),
-        Case(tokens, np.array([[0, 4, 4], [2, 1, 0]])),
-        Case(nn.MultiHead(trunk, heads), numbers(2, 2, 4, 4)),
-        Case(
+        (tokens, np.array([[0, 4, 4], [2, 1, 0]])),
+        (nn.MultiHead(trunk, heads), numbers(2, 2, 4, 4)),
+        (
             nn.MultiHead(nn.Flatten(), {name: nn.Embedding(5, 2, RNG) for name in "ab"}),
             np.array([[[0], [4]]]),
         ),
-        Case(nn.Residual(small_body(3), nn.SqueezeExcitation(3, 2, RNG)), numbers(2, 3, 4, 4)),
-        Case(
+        (nn.Residual(small_body(3), nn.SqueezeExcitation(3, 2, RNG)), numbers(2, 3, 4, 4)),
+        (
             nn.Residual(small_body(2), nn.SqueezeExcitation(2, 2, RNG), activation="mish"),
             numbers(2, 2, 4, 4),
         ),
-        Case(nn.Residual(block, activation="identity"), numbers(2, 3, 4)),
-        Case(nn.Add(body=nn.Dense(3, 4, RNG), skip=nn.Dense(3, 4, RNG)), numbers(2, 3)),
-        Case(
+        (nn.Residual(block, activation="identity"), numbers(2, 3, 4)),
+        (nn.Add(body=nn.Dense(3, 4, RNG), skip=nn.Dense(3, 4, RNG)), numbers(2, 3)),
+        (
             nn.Concatenate(deep=small_body(2), skip=nn.Sequential(), pooled=nn.Dropout(0.3, RNG)),
             numbers(2, 2, 3, 4),
         ),
-        Case(nn.Concatenate(nn.GRU(3, 2, RNG), nn.Dense(3, 4, RNG), axis=-1), numbers(2, 3, 3)),
-        Case(
+        (nn.Concatenate(nn.GRU(3, 2, RNG), nn.Dense(3, 4, RNG), axis=-1), numbers(2, 3, 3)),
+        (
             nn.MultiHead(
-                nn.Dense(3, 4, RNG), {"y": nn.MultiHead(nn.Dense(4, 2, RNG), heads_of_two())}
+                nn.Dense(3, 4, RNG),
+                {
+                    "y": nn.MultiHead(
+                        nn.Dense(4, 2, RNG),
+                        {"y": nn.Dense(2, 2, RNG), "z": nn.Activation("tanh")},
+                    )
+                },
             ),
             numbers(2, 3),
         ),
     ]
 
 
-def heads_of_two():
-    return {"y": nn.Dense(2, 2, RNG), "z": nn.Activation("tanh")}
-
-
 def window_cases():
     """Convolutions and pools of every size, stride, padding, dilation and group."""
     uneven = ((0, 2), (3, 1))
     return [
-        Case(nn.Conv2D(2, 3, 3, RNG), numbers(2, 2, 5, 4)),
-        Case(nn.Conv2D(3, 4, 4, RNG, stride=4, padding=0), numbers(2, 3, 8, 9)),
-        Case(nn.Conv2D(2, 3, 3, RNG, 1, uneven, False, dilation=2), numbers(2, 2, 6, 6)),
-        Case(nn.Conv2D(4, 6, (2, 3), RNG, (1, 2), groups=2, dilation=(1, 2)), numbers(2, 4, 5, 6)),
-        Case(nn.Conv1D(3, 4, 3, RNG, padding=4), numbers(2, 3, 6), {"mask": bools(2, 6)}),
-        Case(nn.Conv1D(2, 4, 4, RNG, stride=np.int64(2), groups=2), numbers(2, 2, 7)),
-        Case(nn.ConvTranspose2D(2, 4, (4, 3), RNG, 2, groups=2), numbers(2, 2, 3, 4)),
-        Case(
+        (nn.Conv2D(2, 3, 3, RNG), numbers(2, 2, 5, 4)),
+        (nn.Conv2D(3, 4, 4, RNG, stride=4, padding=0), numbers(2, 3, 8, 9)),
+        (nn.Conv2D(2, 3, 3, RNG, 1, uneven, False, dilation=2), numbers(2, 2, 6, 6)),
+        (nn.Conv2D(4, 6, (2, 3), RNG, (1, 2), groups=2, dilation=(1, 2)), numbers(2, 4, 5, 6)),
+        (nn.Conv1D(3, 4, 3, RNG, padding=4), numbers(2, 3, 6), {"mask": bools(2, 6)}),
+        (nn.Conv1D(2, 4, 4, RNG, stride=np.int64(2), groups=2), numbers(2, 2, 7)),
+        (nn.ConvTranspose2D(2, 4, (4, 3), RNG, 2, groups=2), numbers(2, 2, 3, 4)),
+        (
             nn.ConvTranspose2D(2, 3, 3, RNG, 3, 1, dilation=2, output_padding=(1, 2)),
             numbers(2, 2, 3, 4),
         ),
-        Case(nn.ConvTranspose1D(2, 3, 2, RNG, stride=3, padding=0), numbers(2, 2, 3)),
-        Case(nn.MaxPool2D((2, 3), 1, (1, 2), dilation=(1, 2)), numbers(2, 2, 4, 6)),
-        Case(nn.MaxPool1D(2, stride=3, ceil=True), numbers(2, 2, 5)),
-        Case(nn.AveragePool1D(3, stride=2, ceil=True), numbers(2, 2, 6)),
-        Case(nn.AveragePool2D(3, 2, ((1, 0), (2, 1)), counts_padding=False), numbers(2, 2, 4, 6)),
-        Case(nn.AveragePool1D(2, ceil=True), numbers(2, 2, 5)),
-        Case(nn.GlobalAveragePool(), numbers(2, 3, 2, 4)),
-        Case(nn.GlobalMaxPool(), numbers(2, 3, 2, 4)),
-        Case(nn.PReLU(3), numbers(2, 3, 2, 4)),
-        Case(nn.PReLU(), numbers(5, 3)),
-        Case(nn.Upsample([1.5, 2]), numbers(2, 2, 3, 4)),
-        Case(nn.Upsample(3, "linear", align_corners=True), numbers(2, 2, 4)),
-        Case(nn.Upsample(2, "cubic"), numbers(2, 2, 3, 4)),
+        (nn.ConvTranspose1D(2, 3, 2, RNG, stride=3, padding=0), numbers(2, 2, 3)),
+        (nn.MaxPool2D((2, 3), 1, (1, 2), dilation=(1, 2)), numbers(2, 2, 4, 6)),
+        (nn.MaxPool1D(2, stride=3, ceil=True), numbers(2, 2, 5)),
+        (nn.AveragePool1D(3, stride=2, ceil=True), numbers(2, 2, 6)),
+        (nn.AveragePool2D(3, 2, ((1, 0), (2, 1)), counts_padding=False), numbers(2, 2, 4, 6)),
+        (nn.AveragePool1D(2, ceil=True), numbers(2, 2, 5)),
+        (nn.GlobalAveragePool(), numbers(2, 3, 2, 4)),
+        (nn.GlobalMaxPool(), numbers(2, 3, 2, 4)),
+        (nn.PReLU(3), numbers(2, 3, 2, 4)),
+        (nn.PReLU(), numbers(5, 3)),
+        (nn.Upsample([1.5, 2]), numbers(2, 2, 3, 4)),
+        (nn.Upsample(3, "linear", align_corners=True), numbers(2, 2, 4)),
+        (nn.Upsample(2, "cubic"), numbers(2, 2, 3, 4)),
     ]
 
 
 def norm_cases():
     return [
-        Case(nn.GroupNorm(2, 6), numbers(2, 6, 3, 2)),
-        Case(nn.GroupNorm(3, 3, 1e-2), numbers(2, 3, 4)),
-        Case(nn.RMSNorm(5), numbers(2, 3, 5)),
-        Case(nn.Softmax(1), numbers(2, 4, 3)),
-        Case(nn.Softmax(-2, log=True), numbers(2, 4, 3)),
+        (nn.GroupNorm(2, 6), numbers(2, 6, 3, 2)),
+        (nn.GroupNorm(3, 3, 1e-2), numbers(2, 3, 4)),
+        (nn.RMSNorm(5), numbers(2, 3, 5)),
+        (nn.Softmax(1), numbers(2, 4, 3)),
+        (nn.Softmax(-2, log=True), numbers(2, 4, 3)),
     ]
 
 
-CASES = [
-    Case(nn.Dense(5, 3, RNG), numbers(4, 5)),
-    Case(nn.Dense(3, 2, RNG), numbers(2, 3, 3)),
-    Case(nn.BatchNorm(3), numbers(6, 3)),
-    Case(nn.BatchNorm(2, relu=True, epsilon=np.float32(1e-2)), numbers(3, 2, 4, 4)),
-    Case(nn.LayerNorm(4, epsilon=1e-2), numbers(2, 3, 4)),
-    *[Case(nn.Activation(name), numbers(3, 7)) for name in ACTIVATIONS],
-    Case(nn.Flatten(), numbers(2, 3, 2, 2)),
-    Case(nn.Reshape(np.array([2, 6])), numbers(2, 3, 4)),
-    Case(nn.Dropout(0.4, RNG), numbers(4, 6)),
-    Case(nn.SqueezeExcitation(2, 2, RNG, activation="mish"), numbers(3, 2, 4, 4)),
-    Case(nn.Embedding(5, 3, RNG), np.array([[0, 4, 4], [2, 4, 0]])),
-    Case(nn.PositionEmbedding(6, 3, RNG), numbers(2, 4, 3)),
-    Case(nn.Transpose(), numbers(2, 3, 4)),
-    *[
-        Case(nn.Activation(name, alpha=0.3), numbers(3, 7))
-        for name in ("leaky_relu", "elu", "celu")
-    ],
+ROWS = [  # layers with inputs, and further arguments of forward
+    (nn.Dense(5, 3, RNG), numbers(4, 5)),
+    (nn.Dense(3, 2, RNG), numbers(2, 3, 3)),
+    (nn.BatchNorm(3), numbers(6, 3)),
+    (nn.BatchNorm(2, relu=True, epsilon=np.float32(1e-2)), numbers(3, 2, 4, 4)),
+    (nn.LayerNorm(4, epsilon=1e-2), numbers(2, 3, 4)),
+    *[(nn.Activation(name), numbers(3, 7)) for name in ACTIVATIONS],
+    (nn.Flatten(), numbers(2, 3, 2, 2)),
+    (nn.Reshape(np.array([2, 6])), numbers(2, 3, 4)),
+    (nn.Dropout(0.4, RNG), numbers(4, 6)),
+    (nn.SqueezeExcitation(2, 2, RNG, activation="mish"), numbers(3, 2, 4, 4)),
+    (nn.Embedding(5, 3, RNG), np.array([[0, 4, 4], [2, 4, 0]])),
+    (nn.PositionEmbedding(6, 3, RNG), numbers(2, 4, 3)),
+    (nn.Transpose(), numbers(2, 3, 4)),
+    *[(nn.Activation(name, alpha=0.3), numbers(3, 7)) for name in ("leaky_relu", "elu", "celu")],
     *window_cases(),
     *norm_cases(),
     *recurrent_cases(),
@@ -246,4 +238,5 @@ CASES = [
     *encoder_cases(),
     *container_cases(),
 ]
+CASES = [Case(*row) for row in ROWS]
 of_every_layer = pytest.mark.parametrize("case", CASES, ids=str)

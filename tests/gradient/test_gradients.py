@@ -153,7 +153,6 @@ def not_finite(bad):
         # Comparisons with NaN are false: the largest error of all tensors left it out.
         (not_finite(np.nan), np.inf),
         (not_finite(np.inf), np.inf),
-        (not_finite(-np.inf), np.inf),
     ],
 )
 def test_a_wrong_gradient_is_named(mistake, error):
@@ -170,20 +169,15 @@ def test_a_wrong_gradient_is_named(mistake, error):
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_a_loss_that_is_not_finite_has_no_right_gradient(bad):
-    outputs = np.ones((2, 2))
-    for loss in (
-        lambda y: (bad, y),
-        lambda y: (float(y.sum()), np.full_like(y, bad)),
-    ):
-        check = gradient_check(loss, outputs)
-        assert check.error == np.inf
-        assert "WRONG" in str(check)
+    check = gradient_check(lambda y: (bad, y), np.ones((2, 2)))
+    assert check.error == np.inf
+    assert "WRONG" in str(check)
 
 
 def test_a_loss_of_several_outputs_is_checked():
-    def loss(given):
-        total = sum(float((part**3).sum()) for part in arrays_in(given))
-        return total, mapped(lambda part: 3 * part**2, given)
+    def loss(outputs):
+        total = sum(float((part**3).sum()) for part in arrays_in(outputs))
+        return total, mapped(lambda part: 3 * part**2, outputs)
 
     ones = np.ones(3, np.float32)
     for outputs in ({"a": ones, "b": ones}, (ones, ones)):
@@ -195,12 +189,15 @@ def test_a_loss_of_several_outputs_is_checked():
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e200])
 def test_gradients_of_any_size_are_told_apart(scale):
     """Norms of large gradients overflowed: infinity in infinity is NaN."""
-    outputs = np.array([[0.5, -2.0]])
-    assert (
-        gradient_check(lambda y: (float(scale * (y * y).sum()), 2 * scale * y), outputs).error
-        < TOLERANCE
-    )
-    assert gradient_check(lambda y: (float(scale * (y * y).sum()), scale * y), outputs).error > 0.1
+
+    def error(factor):
+        def loss(y):
+            return float(scale * (y * y).sum()), factor * scale * y
+
+        return gradient_check(loss, np.array([[0.5, -2.0]])).error
+
+    assert error(2) < TOLERANCE
+    assert error(1) > 0.1
 
 
 def test_a_gradient_that_is_missing_or_of_another_shape_is_refused():

@@ -14,15 +14,19 @@ SHARDS = {"whole": {}, "shards": {"shard_size": 8}, "threads": {"shard_size": 8,
 in_shards = pytest.mark.parametrize("settings", SHARDS.values(), ids=SHARDS)
 
 
+def rng():
+    return np.random.default_rng(3)
+
+
 def dense(inputs=3, outputs=2):
     return nn.Dense(inputs, outputs, np.random.default_rng(0))
 
 
 def small_net():
     """A classifier with running statistics, and with masks of dropout."""
-    rng = np.random.default_rng(1)
-    layers = nn.Dense(3, 8, rng), nn.BatchNorm(8, relu=True), nn.Dropout(0.2, rng)
-    return nn.Sequential(*layers, nn.Dense(8, 2, rng))
+    draws = np.random.default_rng(1)
+    layers = nn.Dense(3, 8, draws), nn.BatchNorm(8, relu=True), nn.Dropout(0.2, draws)
+    return nn.Sequential(*layers, nn.Dense(8, 2, draws))
 
 
 def tensors(model):
@@ -40,11 +44,21 @@ def changed(model, before):
     return {name for name in now if not np.array_equal(now[name], before[name])}
 
 
-def assert_same_run(run, other):
+def assert_same_run(run, expected):
     """Two trainers hold the same arrays, numbers of steps and history."""
-    (arrays, values), (others, other_values) = run.state(), other.state()
-    assert not changed(arrays, others)
-    assert (values, run.history) == (other_values, other.history)
+    (arrays, values), (expected_arrays, expected_values) = run.state(), expected.state()
+    assert not changed(arrays, expected_arrays)
+    assert (values, run.history) == (expected_values, expected.history)
+
+
+def whole_and_resumed(make, data, stop, epochs, path, **options):
+    """Trainers of a run in one piece, and of one that went on from a checkpoint after some epochs."""
+    whole, first, second = make(), make(), make()
+    whole.fit(data, epochs, **options)
+    first.fit(data, stop, checkpoint=path, **options)
+    second.resume(path)
+    second.fit(data, epochs, **options)
+    return whole, second
 
 
 def trainer(model=None, loss=nn.mse, optimizer=None, rate=0.05, **further):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from engine import nn
-from tests.unit.nn.small_trainings import DATA, X, Y, dense, trainer
+from tests.unit.nn.small_trainings import DATA, X, Y, dense, trainer, whole_and_resumed
 
 NAN, INF = np.nan, np.inf
 
@@ -48,22 +48,20 @@ def test_what_is_not_finite_is_never_the_best(values, highest, stalls):
 def test_the_best_model_is_saved(tmp_path):
     saver = nn.SaveBest(tmp_path / "best.dit", "measure")
     run = trainer()
-    kept = []
+    saved_epochs = []
     for epoch, measures in enumerate(({"measure": 3.0}, {"measure": 4.0}, {}, {"measure": 2.0})):
         run.history.records.append({"epoch": epoch, **measures})
         saver.on_epoch(run, run.history.records[-1])
-        kept.append(nn.dit.load(saver.path)[1]["card"]["epoch"])
-    assert kept == [0, 0, 0, 3]
+        saved_epochs.append(nn.dit.load(saver.path)[1]["card"]["epoch"])
+    assert saved_epochs == [0, 0, 0, 3]
 
 
 def test_patience_follows_any_measure():
-    class Told(nn.Callback):
-        def on_epoch(self, trainer, record):
-            record["accuracy"] = [0.5, 0.9, 0.8, 0.7][len(trainer.history) - 1]
-
-    metrics = {"accuracy": lambda outputs, targets: 0.5}
-    run = trainer(metrics=metrics, patience=2, measure="accuracy", highest=True)
-    assert len(run.fit(DATA, 9, callbacks=[Told()])) == 4
+    values = iter([0.5, 0.9, 0.8, 0.7])
+    metrics = {"accuracy": lambda outputs, targets: next(values)}
+    settings = {"patience": 2, "measure": "accuracy", "highest": True}
+    run = trainer(metrics=metrics, batch_size=64, **settings)
+    assert len(run.fit(DATA, 9)) == 4
 
 
 @pytest.mark.parametrize("stop", [2, 3, 5])
@@ -71,17 +69,16 @@ def test_a_plateau_lowers_the_rate_also_after_a_resume(tmp_path, stop):
     """The number of steps only grows, so its first value stays the best: every two more epochs are
     a plateau.
     """
+
+    def make():
+        return trainer(rate=lambda step: 0.01 * (1 + step), batch_size=64)
+
     plateau = nn.ReduceLROnPlateau(factor=0.5, patience=2, measure="step")
-    once, first, second = (
-        trainer(rate=lambda step: 0.01 * (1 + step), batch_size=64) for _ in range(3)
-    )
-    once.fit(DATA, 6, callbacks=[plateau])
-    first.fit(DATA, stop, checkpoint=tmp_path / "run.npz", callbacks=[plateau])
-    second.resume(tmp_path / "run.npz")
-    second.fit(DATA, 6, callbacks=[plateau])
-    factors = np.divide(once.history["rate"], once.history["step"]) / 0.01
+    path = tmp_path / "run.npz"
+    whole, resumed = whole_and_resumed(make, DATA, stop, 6, path, callbacks=[plateau])
+    factors = np.divide(whole.history["rate"], whole.history["step"]) / 0.01
     assert factors == pytest.approx([1, 1, 1, 0.5, 0.5, 0.25])
-    assert second.history == once.history
+    assert resumed.history == whole.history
 
 
 # ---- pictures ------------------------------------------------------------------------------------

@@ -203,7 +203,6 @@ ACTS = {
             lambda: nn.MultiHead(nn.Sequential(SHARED), {"v": SHARED}),
             rf"trunk\.dense1 and v {TWICE}",
         ),
-        (lambda: nn.Add(SHARED, SHARED), f"dense1 and dense2 {TWICE}"),
         (lambda: nn.Sequential(SHARED).append(SHARED), f"dense1 and dense2 {TWICE}"),
         (lambda: dit.save("tied.dit", tied(np.asarray)), ONE_ARRAY),
         (lambda: tied(np.transpose).astype(np.float64), ONE_ARRAY),

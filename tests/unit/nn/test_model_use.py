@@ -13,13 +13,18 @@ from engine.nn.array_checks import mapped
 from engine.nn.layer import REGISTRY, forward_part, register
 from tests.documents.test_token_budget import tokens_of_python
 from tests.gradient.cases import arrays_in, of_every_layer
-from tests.unit.nn.small_trainings import DATA, X, changed, dense, small_net, tensors, trainer
+from tests.unit.nn.small_trainings import (
+    DATA,
+    X,
+    changed,
+    dense,
+    rng,
+    small_net,
+    tensors,
+    trainer,
+)
 
 LONGEST = 1_900  # tokens of a file of layers: it is read in one go
-
-
-def rng():
-    return np.random.default_rng(3)
 
 
 # ---- parts ---------------------------------------------------------------------------------------

@@ -13,14 +13,7 @@ from engine.nn.array_checks import mapped
 from engine.nn.layers import ACTIVATIONS
 from engine.nn.norm_folding import fold_norms
 from tests.gradient.cases import CASES, Case, arrays_in, of_every_layer
-
-
-def rng():
-    return np.random.default_rng(5)
-
-
-def drawn(*shape):
-    return rng().standard_normal(shape).astype(np.float32)
+from tests.unit.nn.small_trainings import rng
 
 
 def test_dropout_keeps_the_mean():
@@ -36,8 +29,8 @@ def test_a_layer_keeps_nothing_of_a_call(case):
     y, backward = layer.forward(case.x, training=True, **case.options)
     dy = mapped(np.ones_like, y)
     first = arrays_in(backward(dy))
-    other = mapped(lambda part: part[::-1], case.x)
-    layer.forward(other, training=True, **case.options)[1](dy)
+    reversed_x = mapped(lambda part: part[::-1], case.x)
+    layer.forward(reversed_x, training=True, **case.options)[1](dy)
     for array, again in zip(first, arrays_in(backward(dy)), strict=True):
         assert np.array_equal(array, again)
 
@@ -145,7 +138,7 @@ def test_an_empty_batch_has_an_empty_result(case, dtype):
 @pytest.mark.parametrize("case", NATIVE, ids=str)
 def test_a_gradient_in_double_precision_is_not_read_as_single_precision(case):
     """The kernels took its memory for float32: gradients of 1e36, or NaN."""
-    dy = drawn(4, 16, 8, 8)
+    dy = rng().standard_normal((4, 16, 8, 8)).astype(np.float32)
     _, backward = case.layer.forward(dy[::-1].copy(), training=True)
     for single, double in zip(
         arrays_in(backward(dy)), arrays_in(backward(dy.astype(np.float64))), strict=True
@@ -172,7 +165,7 @@ def test_layers_stay_finite(case, training):
     with np.errstate(over="raise", invalid="raise", divide="raise"):
         y, backward = layer.forward(mapped(extreme, case.x), training, **case.options)
         gradients = backward(mapped(np.ones_like, y))
-    for array in arrays_in([y, gradients]):
+    for array in arrays_in(y, gradients):
         assert np.isfinite(array).all()
 
 

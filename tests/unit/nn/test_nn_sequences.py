@@ -3,8 +3,6 @@
 `test_onnx_file` compares what layers compute with ONNX Runtime.
 """
 
-from functools import partial
-
 import numpy as np
 import pytest
 
@@ -12,10 +10,7 @@ from engine import nn
 from engine.network.transformer.transformer_model import TransformerConfig
 from engine.nn.layer import forward_part
 from engine.nn.numeric import TOLERANCE
-
-
-def rng():
-    return np.random.default_rng(6)
+from tests.unit.nn.small_trainings import rng
 
 
 def sequence(batch=2, places=5, features=4):
@@ -24,7 +19,6 @@ def sequence(batch=2, places=5, features=4):
 
 WORDS = 7  # of which 0 fills up short sequences
 LENGTHS = (5, 2, 3)
-COUNTING = partial(nn.softmax_cross_entropy, ignore_index=-100)
 
 
 def sequence_models(causal=True):
@@ -51,11 +45,11 @@ def sequence_models(causal=True):
 def test_a_padded_batch_counts_as_its_sequences_one_by_one(name):
     model = sequence_models(causal=False)[name]
     tokens = rng().integers(1, WORDS, (3, 5)) * (np.arange(5) < np.array(LENGTHS)[:, None])
-    wanted = np.where(tokens > 0, tokens[:, ::-1], -100)
+    targets = np.where(tokens > 0, tokens[:, ::-1], -100)
 
     def result(rows, columns):
         y, backward = model.forward(tokens[rows, columns], training=True)
-        loss, dy = COUNTING(y, wanted[rows, columns])
+        loss, dy = nn.softmax_cross_entropy(y, targets[rows, columns], ignore_index=-100)
         return loss, backward(dy)[1]
 
     loss, grads = result(slice(None), slice(None))

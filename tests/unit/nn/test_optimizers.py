@@ -13,7 +13,7 @@ from engine.native.pool import ThreadPool
 from engine.nn.operations.updates import STRETCH
 from selfplay.families.shared_rows import SharedRows, SharedRowsAdamW
 from tests.gradient.cases import arrays_in
-from tests.unit.nn.small_trainings import DATA, X, dense, trainer
+from tests.unit.nn.small_trainings import DATA, X, dense, trainer, whole_and_resumed
 
 NAN = math.nan
 
@@ -61,7 +61,7 @@ def test_steps_by_kernels_are_those_of_the_array_code_bit_for_bit(threads):
                 gradient[9:] = rng.standard_normal((size - 9, 1))
                 optimizer.step(parameter, {"w": gradient}, 1e-2, pool)
                 average.update(parameter, pool)
-        ends.append([parameter, average.tensors, optimizer.state()["tensors"]])
+        ends.append((parameter, average.tensors, optimizer.state()["tensors"]))
     for flat, strided in zip(*map(arrays_in, ends), strict=True):
         assert np.array_equal(flat, strided)
 
@@ -115,11 +115,11 @@ class OwnMomentum(nn.Optimizer):
     "make", [lambda: nn.SGD(momentum=0.9), nn.RMSProp, nn.Adam, nn.AdamW, OwnMomentum]
 )
 def test_a_resumed_optimizer_goes_on_bit_for_bit(make, tmp_path):
-    whole, first, second = (trainer(optimizer=make(), rate=0.001) for _ in range(3))
-    whole.fit(DATA, 4)
-    first.fit(DATA, 2, checkpoint=tmp_path / "run.npz")
-    second.resume(tmp_path / "run.npz")
-    assert second.fit(DATA, 4)["loss"] == whole.history["loss"]
+    def made():
+        return trainer(optimizer=make(), rate=0.001)
+
+    whole, resumed = whole_and_resumed(made, DATA, 2, 4, tmp_path / "run.npz")
+    assert resumed.history == whole.history
 
 
 def test_a_setting_of_ones_own_optimizer_is_compared(tmp_path):

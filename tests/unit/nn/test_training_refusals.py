@@ -113,7 +113,6 @@ ACTS = {
         (cosine(total=1.0, warmup=0.05), "less than one step needs a start"),
         (lambda: nn.StepDecay(0.5, every=0), "every >= 1"),
         (lambda: nn.StochasticAverage(every=NAN), "every"),
-        (lambda: nn.ExponentialAverage(0.9, every=0), "every"),
         (lambda: nn.ReduceLROnPlateau(1), "factor must be between 0 and 1, not 1"),
         (lambda: nn.clip_value({}, 0), "must be > 0, not 0"),
         (fitted(rate=lambda number: None), "expected a rate for step 0, found None"),
@@ -151,8 +150,7 @@ ACTS = {
             for name in ("loss", "epoch", "validation_mse")
         ],
         (with_part(rates={"trnk.": 0}), "no parameter begins with 'trnk.'"),
-        (with_part(rates={"weight": -1}), "needs a factor >= 0"),
-        (with_part(rates={"weight": NAN}), "needs a factor >= 0"),
+        *[(with_part(rates={"weight": factor}), "needs a factor >= 0") for factor in (-1, NAN)],
         (with_part(rates={"": 0}), "nothing would learn"),
         (with_part(rates=[0.1]), "factors by the beginnings of names"),
         # `fit` ignored some that `evaluate` used.
