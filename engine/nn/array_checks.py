@@ -11,6 +11,8 @@ from engine.backend import backend_of, xp_of
 from engine.errors import ShapeError
 
 Array = Any  # numpy.ndarray or cupy.ndarray
+NamedArrays = Mapping[str, Array]
+ArrayDict = dict[str, Array]
 
 
 def is_array(x: Any) -> bool:
@@ -34,7 +36,7 @@ class ShapedArrays(dict[str, Array]):
     read behind the end of a smaller one. Raises ShapeError for another shape, and for no array.
     """
 
-    def __init__(self, arrays: Mapping[str, Array] = MappingProxyType({})) -> None:
+    def __init__(self, arrays: NamedArrays = MappingProxyType({})) -> None:
         self.update(arrays)
 
     def __setitem__(self, name: str, array: Array) -> None:
@@ -44,7 +46,7 @@ class ShapedArrays(dict[str, Array]):
             raise ShapeError(f"{name}: expected {expected}, found {form_of(array)}")
         super().__setitem__(name, array.astype(before.dtype, copy=False))
 
-    def update(self, arrays: Mapping[str, Array]) -> None:  # type: ignore[override]
+    def update(self, arrays: NamedArrays) -> None:  # type: ignore[override]
         for name, array in arrays.items():
             self[name] = array
 
@@ -97,19 +99,19 @@ def _fits(shape: tuple[int, ...], sides: tuple[int | str, ...]) -> bool:
     )
 
 
-def copies(tensors: Mapping[str, Array]) -> dict[str, Array]:
+def copies(tensors: NamedArrays) -> ArrayDict:
     """Return copies of arrays by name, which lie in memory as they do."""
     return {name: array.copy(order="K") for name, array in tensors.items()}
 
 
-def same_arrays(a: Mapping[str, Array], b: Mapping[str, Array]) -> bool:
+def same_arrays(a: NamedArrays, b: NamedArrays) -> bool:
     """Whether two groups of arrays have the same names and numbers."""
     return a.keys() == b.keys() and all(
         array.shape == b[name].shape and bool((array == b[name]).all()) for name, array in a.items()
     )
 
 
-def copy_tensors(source: Mapping[str, Array], target: Mapping[str, Array]) -> None:
+def copy_tensors(source: NamedArrays, target: NamedArrays) -> None:
     """Copy each array of `source` into `target`'s array of the same name; ShapeError when shapes
     differ.
     """

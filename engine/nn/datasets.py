@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.random import Generator
 
 from engine.errors import DataError
 from engine.files.text import open_unpacked, reading
@@ -113,7 +114,7 @@ SHIFT = 0.04
 NOISE = 0.1
 
 
-def drawn_digits(count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def drawn_digits(count: int, rng: Generator) -> tuple[np.ndarray, np.ndarray]:
     """Draw `count` digits in random order: images float32 [count, 1, 16, 16] in [0, 1], classes
     int64 [count].
     """
@@ -135,9 +136,7 @@ def _segments(lines: str) -> tuple[np.ndarray, np.ndarray]:
     return starts, ends
 
 
-def _drawn(
-    starts: np.ndarray, ends: np.ndarray, count: int, rng: np.random.Generator
-) -> np.ndarray:
+def _drawn(starts: np.ndarray, ends: np.ndarray, count: int, rng: Generator) -> np.ndarray:
     """Draw one digit `count` times: float32 [count, 16, 16]."""
     points, places = np.unique(np.concatenate([starts, ends]), axis=0, return_inverse=True)
     # One move for segments that meet.
@@ -148,7 +147,7 @@ def _drawn(
     return noisy.clip(0, 1).reshape(count, SIDE, SIDE).astype(np.float32)
 
 
-def _moved(points: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+def _moved(points: np.ndarray, count: int, rng: Generator) -> np.ndarray:
     """Return the points [P, 2] of a digit as `count` hands would place them, [count, P, 2]."""
     moved = points - 0.5 + WOBBLE * rng.standard_normal((count, *points.shape))
     angle = TURN * rng.standard_normal(count)

@@ -22,6 +22,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import numpy as np
+from numpy.random import Generator
 
 from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
@@ -245,7 +246,7 @@ class Layer(Module):
         return config
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any], rng: np.random.Generator) -> Self:
+    def from_config(cls, config: Mapping[str, Any], rng: Generator) -> Self:
         """Build the layer from `config()`, without its "layer" entry, with random weights from
         `rng`.
         """
@@ -309,7 +310,7 @@ def _computed(forward: Callable[..., Forward]) -> Callable[..., Forward]:
     return computed
 
 
-def layer_from_config(config: Mapping[str, Any], rng: np.random.Generator) -> Layer:
+def layer_from_config(config: Mapping[str, Any], rng: Generator) -> Layer:
     """Build a layer from its configuration. Raises ConfigError for an unknown kind or arguments
     that do not fit.
     """
@@ -341,7 +342,7 @@ def _described(value: Any) -> Any:
     return value
 
 
-def _built(value: Any, rng: np.random.Generator) -> Any:
+def _built(value: Any, rng: Generator) -> Any:
     """Undo `_described`."""
     if isinstance(value, list):
         return [_built(part, rng) for part in value]

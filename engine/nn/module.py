@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 
 from engine.backend import Backend, address, get_backend
 from engine.errors import ConfigError
-from engine.nn.array_checks import Array, copies, copy_tensors, mapped
+from engine.nn.array_checks import Array, ArrayDict, NamedArrays, copies, copy_tensors, mapped
 
 
 def dotted(*names: str) -> str:
@@ -32,8 +32,8 @@ class Module:
     names of its arrays.
     """
 
-    params: dict[str, Array]
-    buffers: dict[str, Array]
+    params: ArrayDict
+    buffers: ArrayDict
 
     # ---- parts -----------------------------------------------------------------------------------
 
@@ -71,7 +71,7 @@ class Module:
 
     # ---- arrays by dotted name -------------------------------------------------------------------
 
-    def named_parameters(self) -> dict[str, Array]:
+    def named_parameters(self) -> ArrayDict:
         """All trained arrays by dotted name, in a fixed order.
 
         Raises ConfigError where two names have one array, or views of it: a step would move it
@@ -94,11 +94,11 @@ class Module:
                 return next(iter(part.params.values()))
         return None
 
-    def named_buffers(self) -> dict[str, Array]:
+    def named_buffers(self) -> ArrayDict:
         """All stored but untrained arrays (running statistics) by dotted name."""
         return _arrays(self.walk(), "buffers")
 
-    def load_parameters(self, tensors: Mapping[str, Array], partial: bool = False) -> LoadReport:
+    def load_parameters(self, tensors: NamedArrays, partial: bool = False) -> LoadReport:
         """Copy values into the parameters and any given buffers; the layer keeps its dtype and
         backend. Returns what was taken.
 
@@ -127,7 +127,7 @@ class Module:
         unchanged = [name for name in own if name not in fitting]
         return LoadReport([*fitting], unchanged, [name for name in tensors if name not in fitting])
 
-    def adopt_parameters(self, tensors: Mapping[str, Array]) -> None:
+    def adopt_parameters(self, tensors: NamedArrays) -> None:
         """Use these arrays as the parameters, without a copy: every training step changes them in
         place. Raises ConfigError when a parameter is missing.
         """
@@ -139,7 +139,7 @@ class Module:
                 # A trainer's own kernels may read them in other shapes.
                 dict.__setitem__(layer.params, name, tensors[dotted(path, name)])
 
-    def load_buffers(self, tensors: Mapping[str, Array]) -> None:
+    def load_buffers(self, tensors: NamedArrays) -> None:
         """Copy values into the buffers; names as in `named_buffers`. Raises ConfigError for an
         unknown name.
         """
@@ -221,16 +221,16 @@ class ParameterIndex:
         """Whether the model still has the parts that were found."""
         return [*model.walk()] == self._walk
 
-    def parameters(self) -> dict[str, Array]:
+    def parameters(self) -> ArrayDict:
         """Return the parameters that are there now, by name."""
         return _arrays(self._walk, "params")
 
-    def buffers(self) -> dict[str, Array]:
+    def buffers(self) -> ArrayDict:
         """Return the buffers that are there now, by name."""
         return _arrays(self._walk, "buffers")
 
 
-def _arrays(layers: Iterable[tuple[str, Module]], group: str) -> dict[str, Array]:
+def _arrays(layers: Iterable[tuple[str, Module]], group: str) -> ArrayDict:
     """Return the "params" or "buffers" of layers that are given by path, by dotted name."""
     arrays = {}
     for path, layer in layers:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from engine.errors import ConfigError, ShapeError
+from engine.nn.array_checks import ArrayDict
 from engine.nn.layer import (
     Array,
     Backward,
@@ -160,13 +161,13 @@ class MultiHead(Layer):
 
     def forward(
         self, x: Array, training: bool = False, mask: Any = None, state: Any = None
-    ) -> tuple[dict[str, Array], Backward]:
+    ) -> tuple[ArrayDict, Backward]:
         if mask is None:
             mask = self.trunk.mask_of(x)
         shared, trunk_backward = forward_part("trunk", self.trunk, x, training, mask, state)
         if mask is not None:
             mask = self.trunk.mask_behind(mask)
-        outputs: dict[str, Array] = {}
+        outputs: ArrayDict = {}
         steps: dict[str, Backward] = {}
         for name, head in self.heads.items():
             outputs[name], steps[name] = forward_part(name, head, shared, training, mask, state)

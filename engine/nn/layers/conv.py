@@ -4,6 +4,7 @@ import operator
 from typing import Any
 
 import numpy as np
+from numpy.random import Generator
 
 from engine.backend import xp_of
 from engine.errors import ConfigError, ShapeError
@@ -27,7 +28,7 @@ class _Convolution(Windowed):
         inputs: int,
         outputs: int,
         size: Any,
-        rng: np.random.Generator,
+        rng: Generator,
         stride: Any = 1,
         padding: Any = None,
         bias: bool = True,
@@ -51,7 +52,7 @@ class _Convolution(Windowed):
         if bias:
             self.params["bias"] = np.zeros(outputs, np.float32)
 
-    def _drawn(self, rng: np.random.Generator, size: tuple[int, ...]) -> np.ndarray:
+    def _drawn(self, rng: Generator, size: tuple[int, ...]) -> np.ndarray:
         """Draw a weight [C_out, C_in / groups, k, k], in memory [k, k, C, K], which the Winograd
         products need.
         """
@@ -170,7 +171,7 @@ class ConvTranspose2D(_Convolution):
         inputs: int,
         outputs: int,
         size: Any,
-        rng: np.random.Generator,
+        rng: Generator,
         stride: Any = 1,
         padding: Any = None,
         bias: bool = True,
@@ -197,7 +198,7 @@ class ConvTranspose2D(_Convolution):
             )
         self.output_padding = output_padding
 
-    def _drawn(self, rng: np.random.Generator, size: tuple[int, ...]) -> np.ndarray:
+    def _drawn(self, rng: Generator, size: tuple[int, ...]) -> np.ndarray:
         shape = self.inputs, self.outputs // self.groups, *size
         return initial(rng, "he", shape, self.inputs // self.groups * int(np.prod(size)))
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
+from numpy.random import Generator
 
 from engine.nn.array_checks import as_tuple, check_input
 from engine.nn.layer import Array, Forward, Gradients, Layer, forward_part, register
@@ -69,7 +69,7 @@ class Block(Layer):
             return x, _same
         return self.drop.forward(x, training)
 
-    def keep(self, rng: np.random.Generator, **settings: Any) -> None:
+    def keep(self, rng: Generator, **settings: Any) -> None:
         """Keep settings as attributes, and make the dropout of what parts return."""
         for name, value in settings.items():
             setattr(self, name, value)
@@ -98,7 +98,7 @@ class FeedForward(Block):
         self,
         features: int,
         hidden: int,
-        rng: np.random.Generator,
+        rng: Generator,
         activation: str = "relu",
         scale: float = 1.0,
         epsilon: float = 1e-6,
@@ -139,7 +139,7 @@ class FeedForward(Block):
         return y, backward
 
 
-def feed_of(layer: Any, rng: np.random.Generator) -> FeedForward:
+def feed_of(layer: Any, rng: Generator) -> FeedForward:
     """Return the feed-forward block with the settings of a layer."""
     further = {"norm_first": layer.norm_first, "dropout": layer.dropout}
     settings = layer.activation, layer.scale, layer.epsilon, layer.damped

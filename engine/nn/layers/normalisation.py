@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.backend import xp_of
 from engine.errors import ConfigError, ShapeError
-from engine.nn.array_checks import check_input
+from engine.nn.array_checks import ArrayDict, check_input
 from engine.nn.layer import Array, Backward, Forward, Layer, register
 from engine.nn.operations import operations_for
 from engine.nn.operations.array_operations import NormBackward
@@ -196,7 +196,7 @@ class RMSNorm(Layer):
         return gamma * h, backward
 
 
-def _scale_and_shift(features: int) -> dict[str, Array]:
+def _scale_and_shift(features: int) -> ArrayDict:
     return {"gamma": np.ones(features, np.float32), "beta": np.zeros(features, np.float32)}
 
 

@@ -1,12 +1,12 @@
 """Averages of the weights over training; they often play better than the last weights."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
 from engine.errors import ConfigError
 from engine.native.pool import ThreadPool
-from engine.nn.array_checks import copies, copy_tensors
+from engine.nn.array_checks import ArrayDict, NamedArrays, copies, copy_tensors
 from engine.nn.layer import Layer
 from engine.nn.layers.normalisation import BatchNorm
 from engine.nn.operations.updates import STRETCH, average_step, flat_views, on_stretches
@@ -22,10 +22,10 @@ class _Average:
     def __init__(self, every: int = 1) -> None:
         check_whole("every", every, 1)
         self.every = every
-        self.tensors: dict[str, Array] = {}
+        self.tensors: ArrayDict = {}
         self.count = 0  # number of updates
 
-    def load(self, tensors: Mapping[str, Array], count: int | None = None) -> None:
+    def load(self, tensors: NamedArrays, count: int | None = None) -> None:
         """Continue from saved averages. `count`, if given, is the number of updates that made them."""
         if count is not None:
             self.count = count
@@ -34,7 +34,7 @@ class _Average:
         else:
             self.tensors = copies(tensors)
 
-    def update(self, params: Mapping[str, Array], pool: ThreadPool | None = None) -> None:
+    def update(self, params: NamedArrays, pool: ThreadPool | None = None) -> None:
         """Add the current parameters to the average, on the threads of `pool` if there is one."""
         self.count += 1
         share = self._share()

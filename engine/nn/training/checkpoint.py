@@ -6,7 +6,8 @@ there.
 
 import json
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,8 @@ from engine.errors import ConfigError, NetFileError
 from engine.files.atomic import atomic_write
 from engine.native.interrupts import Uninterrupted
 from engine.nn.array_checks import mapped
-from engine.nn.layer import Layer
 from engine.nn.training.data import JoinedRows, Loader
-from engine.nn.training.optimizers import Optimizer, settings_of
+from engine.nn.training.optimizers import settings_of
 
 # A member of the archive, and a value: a damaged archive may lose members.
 VALUES, NAMES = ("values.json", "arrays")
@@ -78,21 +78,22 @@ def data_identity(loader: Loader) -> dict[str, Any]:
     return {"examples": len(loader), "contents": checksums}
 
 
-def run_identity(
-    model: Layer,
-    optimizer: Optimizer,
-    average: Any,
-    metrics: Iterable[str],
-    settings: dict[str, Any],
-) -> dict[str, Any]:
-    """Return what a checkpoint must match, as JSON values; the number of threads is not part of it."""
+def run_identity(trainer: Any) -> dict[str, Any]:
+    """Return what a checkpoint must match of a Trainer, as JSON values; the number of threads is
+    not part of it.
+    """
+    settings = asdict(trainer.settings)
+    del settings["threads"]
+    if trainer.rates:
+        settings["rates"] = dict(trainer.rates)
+    parameters = trainer.model.named_parameters()
     identity = {
-        "model": model.config(),
-        "dtype": sorted({str(array.dtype) for array in model.named_parameters().values()}),
-        "optimizer": _part_identity(optimizer),
-        "average": _part_identity(average),
-        "metrics": sorted(metrics),
-        "settings": {name: value for name, value in settings.items() if name != "threads"},
+        "model": trainer.model.config(),
+        "dtype": sorted({str(array.dtype) for array in parameters.values()}),
+        "optimizer": _part_identity(trainer.optimizer),
+        "average": _part_identity(trainer.average),
+        "metrics": sorted(trainer.metrics),
+        "settings": settings,
     }
     return dict(json.loads(json.dumps(identity, default=np.generic.item)))
 

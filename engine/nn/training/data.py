@@ -10,6 +10,7 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+from numpy.random import Generator
 
 from engine.backend import xp_of
 from engine.errors import ConfigError, ShapeError
@@ -35,7 +36,7 @@ class Data:
 
 
 Prepare = Callable[[Data], Data]
-Augment = Callable[[Data, np.random.Generator], Data]
+Augment = Callable[[Data, Generator], Data]
 
 
 class Loader:
@@ -90,7 +91,7 @@ class Loader:
     def __len__(self) -> int:
         return row_count(self.inputs)
 
-    def batch(self, rows: RowNumbers, rng: np.random.Generator | None = None) -> Data:
+    def batch(self, rows: RowNumbers, rng: Generator | None = None) -> Data:
         """Return the examples of these row numbers, as arrays of their own; with `rng`, augmented."""
         if isinstance(rows, slice):
             rows = np.arange(*rows.indices(len(self)))
@@ -105,9 +106,7 @@ class Loader:
         """Return all examples as one batch, without `prepare`."""
         return Data(self.inputs, self.targets, self.weights)
 
-    def batches(
-        self, jobs: Sequence[tuple[np.ndarray, np.random.Generator | None]]
-    ) -> Iterator[Data]:
+    def batches(self, jobs: Sequence[tuple[np.ndarray, Generator | None]]) -> Iterator[Data]:
         """Yield `batch(rows, rng)` of every job in order, one ahead in a thread with `read_ahead`."""
         if not self.read_ahead or len(jobs) < 2:
             yield from (self.batch(*job) for job in jobs)
@@ -183,7 +182,7 @@ def random_shift(most: int) -> Augment:
     return partial(_shifted, most)
 
 
-def _shifted(most: int, batch: Data, rng: np.random.Generator) -> Data:
+def _shifted(most: int, batch: Data, rng: Generator) -> Data:
     images, targets = batch
     if getattr(images, "ndim", 0) != 4:
         raise ShapeError(f"random_shift: expected images [B, C, H, W], found {form_of(images)}")

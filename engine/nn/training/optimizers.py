@@ -18,7 +18,7 @@ import numpy as np
 from engine.backend import backend_of, xp_of
 from engine.errors import ConfigError, ShapeError
 from engine.native.pool import ThreadPool
-from engine.nn.array_checks import copies
+from engine.nn.array_checks import ArrayDict, NamedArrays, copies
 from engine.nn.base_names import check_attribute, check_class
 from engine.nn.operations import operations_for, updates
 
@@ -50,7 +50,7 @@ class Optimizer:
 
     def __init__(self) -> None:
         self.steps = 0
-        self._state: dict[str, Array] = {}
+        self._state: ArrayDict = {}
         self._model: Any = None  # whose parameters it moves, if a trainer said so
 
     def __getstate__(self) -> dict[str, Any]:
@@ -65,8 +65,8 @@ class Optimizer:
 
     def step(
         self,
-        params: Mapping[str, Array],
-        grads: Mapping[str, Array],
+        params: NamedArrays,
+        grads: NamedArrays,
         learning_rate: float,
         pool: ThreadPool | None = None,
         factors: Mapping[str, float] | None = None,
@@ -361,7 +361,7 @@ def decays(name: str, parameter: Array) -> bool:
     return parameter.ndim > 1 and name.rpartition(".")[2] not in GAINS
 
 
-def check_precision(params: Mapping[str, Array]) -> None:
+def check_precision(params: NamedArrays) -> None:
     """Raise ConfigError for parameters in half precision, where most steps round to nothing and
     Adam's epsilon to 0.
     """

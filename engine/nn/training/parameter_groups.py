@@ -11,6 +11,8 @@ from engine.nn.layer import Layer
 from engine.nn.layers.containers import MultiHead, Sequential
 from engine.nn.module import dotted
 
+Rates = Mapping[str, float]  # factors of the rate by the beginnings of names, or by whole names
+
 
 def checked_rates(model: Layer, rates: Any) -> dict[str, float]:
     """Return `rates`, by the beginnings of names, as floats.
@@ -33,7 +35,7 @@ def checked_rates(model: Layer, rates: Any) -> dict[str, float]:
     return {start: float(factor) for start, factor in rates.items()}
 
 
-def rate_factors(names: Collection[str], rates: Mapping[str, float]) -> dict[str, float]:
+def rate_factors(names: Collection[str], rates: Rates) -> dict[str, float]:
     """Return the factor of the rate of each parameter: that of the longest beginning of its name,
     and 1 without one.
     """
@@ -66,7 +68,7 @@ def applied(freezes: Sequence[Freeze]) -> Iterator[None]:
             vars(freeze.layer)[freeze.attribute] = value
 
 
-def frozen_parts(model: Layer, rates: Mapping[str, float]) -> list[Freeze]:
+def frozen_parts(model: Layer, rates: Rates) -> list[Freeze]:
     """Return what a training step does not compute of a model, parts of which have rate 0.
 
     A frozen part computes as in inference, without dropout and with the running statistics of
@@ -82,12 +84,12 @@ def frozen_parts(model: Layer, rates: Mapping[str, float]) -> list[Freeze]:
     return freezes + _at_the_begin(model, "", factors)
 
 
-def _is_frozen(layer: Layer, path: str, factors: Mapping[str, float]) -> bool:
+def _is_frozen(layer: Layer, path: str, factors: Rates) -> bool:
     names = layer.named_parameters()
     return bool(names) and not any(factors[dotted(path, name)] for name in names)
 
 
-def _at_the_begin(layer: Any, path: str, factors: Mapping[str, float]) -> list[Freeze]:
+def _at_the_begin(layer: Any, path: str, factors: Rates) -> list[Freeze]:
     """Return the freezes of the parts through which no gradient must go: those before the first
     trained one, and this itself, if it can leave out the gradient of its input.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.nn.layer import Array
+from engine.nn.array_checks import ArrayDict
 from engine.nn.training.history import History, Record
 
 
@@ -23,9 +23,9 @@ class RunState:
     weights: Record = field(default_factory=dict)  # what these sums are divided by
     rate_factor: float = 1.0  # of the schedule's rate, as a callback set it
     data: dict[str, Any] | None = None  # what the training data is: `data_identity`
-    best: dict[str, Array] = field(default_factory=dict)  # tensors of the best epoch
+    best: ArrayDict = field(default_factory=dict)  # tensors of the best epoch
     # Tensors after the last step, while the model holds the best.
-    last: dict[str, Array] = field(default_factory=dict)
+    last: ArrayDict = field(default_factory=dict)
 
     def values(self) -> dict[str, Any]:
         """Return all but the arrays, as JSON values by name."""
@@ -34,7 +34,7 @@ class RunState:
         return values
 
     @classmethod
-    def of(cls, values: dict[str, Any], best: dict[str, Array]) -> RunState:
+    def of(cls, values: dict[str, Any], best: ArrayDict) -> RunState:
         """Return the state whose `values` these are, among others."""
         own = {name: values[name] for name in cls().values()}
         return cls(**own | {"history": History(values["history"])}, best=best)

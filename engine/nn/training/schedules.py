@@ -3,10 +3,13 @@ learning rate.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
 from engine.errors import ConfigError
+
+Schedule = Callable[[int], float]  # from the step number to the rate
 
 
 @dataclass(frozen=True)

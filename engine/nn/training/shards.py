@@ -9,7 +9,7 @@ gradients and running statistics add up in shard order. BatchNorm therefore norm
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from operator import itemgetter, mul
 from typing import Any
 
@@ -22,7 +22,7 @@ from engine.nn.means import SUM, MeanOver, weight_of
 from engine.nn.module import Module, ParameterIndex
 from engine.nn.training.data import parts_of
 from engine.nn.training.gradient_source import GradientSource, StepResult
-from engine.nn.training.parameter_groups import Freeze, applied, frozen_parts
+from engine.nn.training.parameter_groups import Freeze, Rates, applied, frozen_parts
 
 Outputs = Any  # result of the model's forward: an array or a dict of arrays
 Inputs = Callable[[slice], Array]
@@ -43,7 +43,7 @@ class DataParallel(GradientSource):
         model: Layer,
         shard_size: int,
         threads: int = 1,
-        rates: Mapping[str, float] | None = None,
+        rates: Rates | None = None,
         one_pass: bool = False,
     ) -> None:
         if shard_size < 1 or threads < 1:
@@ -118,7 +118,7 @@ class DataParallel(GradientSource):
 class _ModelParts:
     """What steps of a model go by: they find it anew when the model has other parts."""
 
-    def __init__(self, model: Layer, rates: Mapping[str, float]) -> None:
+    def __init__(self, model: Layer, rates: Rates) -> None:
         self.index = ParameterIndex(model)
         self.freezes = frozen_parts(model, rates)
         layers = [layer for _, layer in model.walk()]

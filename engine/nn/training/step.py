@@ -3,7 +3,7 @@ them, and what is counted.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -11,8 +11,8 @@ from typing import Any
 from engine.backend import backend_of
 from engine.errors import ConfigError, TrainingError
 from engine.native.interrupts import Uninterrupted
-from engine.nn.array_checks import copies, same_arrays
-from engine.nn.layer import Array, Layer
+from engine.nn.array_checks import ArrayDict, NamedArrays, copies, same_arrays
+from engine.nn.layer import Layer
 from engine.nn.means import add_means
 from engine.nn.module import ParameterIndex
 from engine.nn.training.averaging import ExponentialAverage, StochasticAverage
@@ -20,8 +20,9 @@ from engine.nn.training.clipping import clip_value, global_norm, scale_to
 from engine.nn.training.gradient_source import GradientSource
 from engine.nn.training.history import Record, floats
 from engine.nn.training.optimizers import Optimizer
-from engine.nn.training.parameter_groups import rate_factors
+from engine.nn.training.parameter_groups import Rates, rate_factors
 from engine.nn.training.run_state import RunState
+from engine.nn.training.schedules import Schedule
 from engine.nn.training.trainer_settings import TrainerSettings
 
 Average = ExponentialAverage | StochasticAverage
@@ -37,10 +38,10 @@ class Step:
     model: Layer
     source: GradientSource
     optimizer: Optimizer
-    schedule: Callable[[int], float]
+    schedule: Schedule
     settings: TrainerSettings
     average: Average | None
-    rates: Mapping[str, float]
+    rates: Rates
 
     def __post_init__(self) -> None:
         self.run = RunState()
@@ -81,7 +82,7 @@ class Step:
             raise
         return means
 
-    def _gradients(self, batch: Any) -> tuple[Record, Mapping[str, Array]]:
+    def _gradients(self, batch: Any) -> tuple[Record, NamedArrays]:
         """Return the means over a batch, and the gradients of what learns."""
         result = self.source.gradients(batch, (self.settings.seed, self.run.steps_done))
         grads = self._learning(result.grads)
@@ -90,11 +91,11 @@ class Step:
             measured["gradient_norm"] = global_norm(grads)
         return floats(measured), grads
 
-    def _learning(self, arrays: Mapping[str, Array]) -> dict[str, Array]:
+    def _learning(self, arrays: NamedArrays) -> ArrayDict:
         """Return the arrays, by names of parameters, of what is not frozen."""
         return {name: array for name, array in arrays.items() if self._factors.get(name, 1.0)}
 
-    def _limit(self, means: Record, grads: Mapping[str, Array], rate: float) -> None:
+    def _limit(self, means: Record, grads: NamedArrays, rate: float) -> None:
         """Bring gradients within both limits. Raises TrainingError where loss or gradients are not
         finite.
         """
@@ -117,7 +118,7 @@ class Step:
                 f"step {self.run.steps_done}: expected a finite {what}, got {number}; {advice}"
             )
 
-    def _move(self, grads: Mapping[str, Array], rate: float) -> None:
+    def _move(self, grads: NamedArrays, rate: float) -> None:
         """Move the parameters by one step, and their average. Raises ConfigError for gradients of
         what is no parameter.
         """
@@ -141,7 +142,7 @@ class Step:
 
     # ---- state -----------------------------------------------------------------------------------
 
-    def tensors(self) -> dict[str, Array]:
+    def tensors(self) -> ArrayDict:
         """Return the parameters and buffers with which training goes on: those of the last step
         while the model holds the best ones, and else those of the model.
         """
@@ -150,7 +151,7 @@ class Step:
             return self.run.last
         return own
 
-    def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
+    def state(self) -> tuple[ArrayDict, dict[str, Any]]:
         """Return what model, optimizer and average remember, as named arrays and JSON values."""
         optimizer = self.optimizer.state()
         arrays = grouped("model", self.tensors()) | grouped("optimizer", optimizer["tensors"])
@@ -164,7 +165,7 @@ class Step:
             values["average_updates"] = self.average.count
         return arrays, values
 
-    def load(self, arrays: Mapping[str, Array], values: Mapping[str, Any]) -> None:
+    def load(self, arrays: NamedArrays, values: Mapping[str, Any]) -> None:
         """Go on with what `state` returned. Raises ConfigError or ShapeError for that of another
         training run.
         """
@@ -176,7 +177,7 @@ class Step:
         if self.average is not None:
             self.average.load(self.group(arrays, "average"), values["average_updates"])
 
-    def group(self, arrays: Mapping[str, Array], name: str) -> dict[str, Array]:
+    def group(self, arrays: NamedArrays, name: str) -> ArrayDict:
         """Undo `grouped`, on the backend of the model."""
         backend = backend_of(self.model.first_parameter())
         tensors = {}
@@ -187,6 +188,6 @@ class Step:
         return tensors
 
 
-def grouped(group: str, tensors: Mapping[str, Array]) -> dict[str, Array]:
+def grouped(group: str, tensors: NamedArrays) -> ArrayDict:
     """Return tensors under the names that they have in a checkpoint."""
     return {f"{group}/{name}": array for name, array in tensors.items()}

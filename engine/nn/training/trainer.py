@@ -11,7 +11,6 @@ needs no random generator state.
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -21,8 +20,8 @@ import numpy as np
 from engine.backend import xp_of
 from engine.errors import ConfigError, DataError, TrainingError
 from engine.native.blas import one_blas_thread
-from engine.nn.array_checks import copies
-from engine.nn.layer import Array, Layer
+from engine.nn.array_checks import ArrayDict, copies
+from engine.nn.layer import Layer
 from engine.nn.means import means_of
 from engine.nn.training.averaging import ExponentialAverage
 from engine.nn.training.callbacks import Callback, as_callback
@@ -37,9 +36,10 @@ from engine.nn.training.data import Data, Loader, as_loader, check_whole, parts_
 from engine.nn.training.gradient_source import GradientSource
 from engine.nn.training.history import History, Record
 from engine.nn.training.layer_gradients import LayerGradients, LossFunction, Metric, means_over
-from engine.nn.training.parameter_groups import checked_rates
+from engine.nn.training.parameter_groups import Rates, checked_rates
 from engine.nn.training.progress import progress_bar
 from engine.nn.training.run_state import RunState
+from engine.nn.training.schedules import Schedule
 from engine.nn.training.step import Average, Step, grouped
 from engine.nn.training.trainer_settings import TrainerSettings, check_arguments, check_schedule
 
@@ -86,11 +86,11 @@ class Trainer:
         model: Layer,
         loss: LossFunction | GradientSource,
         optimizer: Any,
-        schedule: Callable[[int], float] | float,
+        schedule: Schedule | float,
         settings: TrainerSettings | None = None,
         metrics: Mapping[str, Metric] | None = None,
         average: Average | None = None,
-        rates: Mapping[str, float] | None = None,
+        rates: Rates | None = None,
     ) -> None:
         check_arguments(model, loss, optimizer, schedule, settings, metrics)
         self.model = model
@@ -123,12 +123,12 @@ class Trainer:
         return LayerGradients(self.model, self.loss, self.metrics, *further)
 
     @property
-    def schedule(self) -> Callable[[int], float]:
+    def schedule(self) -> Schedule:
         """The learning rate of each step."""
         return self._step.schedule
 
     @schedule.setter
-    def schedule(self, schedule: Callable[[int], float] | float) -> None:
+    def schedule(self, schedule: Schedule | float) -> None:
         check_schedule(schedule)
         self._step.schedule = _as_schedule(schedule)
 
@@ -253,7 +253,7 @@ class Trainer:
         if plan.checkpoint_steps is not None:
             check_whole("checkpoint_steps", plan.checkpoint_steps, 1)
         if plan.checkpoint is not None:
-            self._identity()
+            run_identity(self)
         self._check_data(plan.data)
         if not run.weights and not run.untold:
             run.ending = False  # a `stop` from before has no epoch to end
@@ -406,7 +406,7 @@ class Trainer:
 
     # ---- checkpoints -----------------------------------------------------------------------------
 
-    def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
+    def state(self) -> tuple[ArrayDict, dict[str, Any]]:
         """Return what a resumed run needs for its next step, as named arrays and JSON values."""
         return self._step.state()
 
@@ -429,7 +429,7 @@ class Trainer:
                 )
         arrays, values = self.state()
         arrays |= grouped("best", self._run.best)
-        values |= self._run.values() | {"form": FORM, "identity": self._identity()}
+        values |= self._run.values() | {"form": FORM, "identity": run_identity(self)}
         write_checkpoint(path, arrays, values)
 
     def resume(self, path: str | Path, changed: Collection[str] = ()) -> None:
@@ -446,7 +446,7 @@ class Trainer:
             raise ConfigError(
                 f"{path}: expected a checkpoint of Trainer.save, form {FORM}, found {values.get('form')}"
             )
-        mine = self._identity()
+        mine = run_identity(self)
         theirs = values["identity"]
         check_same(path, mine, theirs, changed)
         remembered = self._step.group(arrays, "optimizer")
@@ -462,14 +462,8 @@ class Trainer:
         self._step.run = RunState.of(values, self._step.group(arrays, "best"))
         self._saved_data = self._run.data
 
-    def _identity(self) -> dict[str, Any]:
-        settings = asdict(self.settings)
-        if self.rates:
-            settings["rates"] = dict(self.rates)
-        return run_identity(self.model, self.optimizer, self.average, self.metrics, settings)
 
-
-def _as_schedule(schedule: Callable[[int], float] | float) -> Callable[[int], float]:
+def _as_schedule(schedule: Schedule | float) -> Schedule:
     """Return a function from the step number to the rate."""
     if callable(schedule):
         return schedule
