@@ -18,6 +18,7 @@ from engine.errors import DataError
 from engine.files.text import open_unpacked, reading
 from engine.nn.training.data import Data
 
+Array = np.ndarray
 DRAWN = 3000
 MNIST_HELD_OUT = 10_000
 IMAGE_MAGIC, LABEL_MAGIC = 2051, 2049  # first number of an IDX file of images, and of labels
@@ -58,14 +59,14 @@ def mnist(folder: str | Path) -> Digits:
     return split(bordered, labels.astype(np.int64), MNIST_HELD_OUT)
 
 
-def split(images: np.ndarray, labels: np.ndarray, held_out: int) -> Digits:
+def split(images: Array, labels: Array, held_out: int) -> Digits:
     """Hold the last ones out."""
     return Digits(
         Data(images[:-held_out], labels[:-held_out]), Data(images[-held_out:], labels[-held_out:])
     )
 
 
-def _read_idx(folder: Path, name: str, magic: int, dimensions: int) -> np.ndarray:
+def _read_idx(folder: Path, name: str, magic: int, dimensions: int) -> Array:
     """Return an IDX file: magic and sides as big-endian u32, then bytes."""
     kaggle_name = name.replace("-idx", ".idx")
     paths = folder / name, folder / f"{name}.gz", folder / kaggle_name
@@ -114,7 +115,7 @@ SHIFT = 0.04
 NOISE = 0.1
 
 
-def drawn_digits(count: int, rng: Generator) -> tuple[np.ndarray, np.ndarray]:
+def drawn_digits(count: int, rng: Generator) -> tuple[Array, Array]:
     """Draw `count` digits in random order: images float32 [count, 1, 16, 16] in [0, 1], classes
     int64 [count].
     """
@@ -126,7 +127,7 @@ def drawn_digits(count: int, rng: Generator) -> tuple[np.ndarray, np.ndarray]:
     return images, classes
 
 
-def _segments(lines: str) -> tuple[np.ndarray, np.ndarray]:
+def _segments(lines: str) -> tuple[Array, Array]:
     """Return where the segments of all lines start and end, each [S, 2] as (x, y) in [0, 1]."""
     segments = []
     for line in lines.split("|"):
@@ -136,7 +137,7 @@ def _segments(lines: str) -> tuple[np.ndarray, np.ndarray]:
     return starts, ends
 
 
-def _drawn(starts: np.ndarray, ends: np.ndarray, count: int, rng: Generator) -> np.ndarray:
+def _drawn(starts: Array, ends: Array, count: int, rng: Generator) -> Array:
     """Draw one digit `count` times: float32 [count, 16, 16]."""
     points, places = np.unique(np.concatenate([starts, ends]), axis=0, return_inverse=True)
     # One move for segments that meet.
@@ -147,7 +148,7 @@ def _drawn(starts: np.ndarray, ends: np.ndarray, count: int, rng: Generator) -> 
     return noisy.clip(0, 1).reshape(count, SIDE, SIDE).astype(np.float32)
 
 
-def _moved(points: np.ndarray, count: int, rng: Generator) -> np.ndarray:
+def _moved(points: Array, count: int, rng: Generator) -> Array:
     """Return the points [P, 2] of a digit as `count` hands would place them, [count, P, 2]."""
     moved = points - 0.5 + WOBBLE * rng.standard_normal((count, *points.shape))
     angle = TURN * rng.standard_normal(count)
@@ -159,7 +160,7 @@ def _moved(points: np.ndarray, count: int, rng: Generator) -> np.ndarray:
     return moved @ turn.swapaxes(1, 2) + 0.5 + SHIFT * rng.standard_normal((count, 1, 2))
 
 
-def _distances(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+def _distances(starts: Array, ends: Array) -> Array:
     """Distance of every pixel to the nearest of the segments: starts and ends [B, S, 2] -> [B,
     pixels].
     """

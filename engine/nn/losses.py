@@ -26,6 +26,7 @@ from engine.nn.means import SUM, MeanOver
 from engine.nn.operations import operations_for
 
 Array = Any
+Measured = tuple[Any, Array]  # a loss, and its gradient
 Rest = ParamSpec("Rest")
 Loss = Callable[Concatenate[Array, Rest], tuple[float, Array]]
 
@@ -59,7 +60,7 @@ def softmax_cross_entropy(
     reduction: str = "mean",
     weights: Array | None = None,
     axis: int | None = None,
-) -> tuple[Any, Array]:
+) -> Measured:
     """Cross-entropy of softmax(logits) against classes or distributions.
 
     logits [B, A], or [B, T, A] of sequences; targets int [B] (class indices) or float [B, A] (rows
@@ -277,7 +278,7 @@ def _loss_of_classes(
     of_places: Array | None,
     smoothing: float,
     reduction: str,
-) -> tuple[Any, Array] | None:
+) -> Measured | None:
     """Return `softmax_cross_entropy` for classes [B] or [B, T], if a kernel computes it."""
     counted: Any = ...
     if ignore_index is not None:
@@ -366,7 +367,7 @@ def sigmoid_binary_cross_entropy(
     class_weights: Array | None = None,
     reduction: str = "mean",
     weights: Array | None = None,
-) -> tuple[Any, Array]:
+) -> Measured:
     """Mean cross-entropy of p = sigmoid(logits) against targets in [0, 1], over all n elements of
     equal shapes.
 
@@ -394,7 +395,7 @@ def sigmoid_binary_cross_entropy(
 @_in_range
 def mse(
     prediction: Array, target: Array, *, reduction: str = "mean", weights: Array | None = None
-) -> tuple[Any, Array]:
+) -> Measured:
     """Mean squared error over all n elements: L = sum (p - t)^2 / n, dp = 2 (p - t) / n.
 
     prediction and target have one shape, such as [B, 1]; any range. `reduction` and `weights` are as
@@ -407,7 +408,7 @@ def mse(
 @_in_range
 def mae(
     prediction: Array, target: Array, *, reduction: str = "mean", weights: Array | None = None
-) -> tuple[Any, Array]:
+) -> Measured:
     """Mean absolute error over all n elements: L = sum |p - t| / n, dp = sign(p - t) / n.
 
     prediction and target have one shape, such as [B, 1]; any range. `reduction` and `weights` are as
@@ -426,7 +427,7 @@ def huber(
     *,
     reduction: str = "mean",
     weights: Array | None = None,
-) -> tuple[Any, Array]:
+) -> Measured:
     """Mean over all n elements of e^2 / 2 where |e| <= delta, else delta (|e| - delta / 2), e =
     prediction - target.
 
@@ -447,7 +448,7 @@ def _check_reduction(loss: str, reduction: str) -> None:
 
 def _reduced(
     loss: str, terms: Array, slopes: Array, reduction: str, weights: Array | None
-) -> tuple[Any, Array]:
+) -> Measured:
     """Return the loss of all terms, and its gradient from their slopes."""
     _check_reduction(loss, reduction)
     if weights is None:
@@ -462,7 +463,7 @@ def _reduced(
 
 def _over_places(
     terms: Array, slopes: Array, reduction: str, weight: float, places: float
-) -> tuple[Any, Array]:
+) -> Measured:
     """Return what a reduction makes of the loss of each place, and its gradient: a mean divides by
     a weight, and counts as one over so many places.
     """

@@ -6,7 +6,7 @@ import copy
 
 import numpy as np
 
-from engine.nn.layer import Layer
+from engine.nn.layer import Array, Layer
 from engine.nn.layers.activations import Activation
 from engine.nn.layers.containers import Sequential
 from engine.nn.layers.conv import Conv2D
@@ -38,13 +38,13 @@ def fold_norms(layer: Layer) -> Layer:
 
 
 def fold_norm(
-    weight: np.ndarray,
-    gamma: np.ndarray,
-    beta: np.ndarray,
-    mean: np.ndarray,
-    variance: np.ndarray,
+    weight: Array,
+    gamma: Array,
+    beta: Array,
+    mean: Array,
+    variance: Array,
     epsilon: float,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[Array, Array]:
     """Return a convolution's weight and bias with a batch norm folded in: w g / s, b - m g / s, s^2
     = v + epsilon.
     """

@@ -11,7 +11,7 @@ import numpy as np
 from engine.backend import to_numpy
 from engine.errors import ConfigError, ShapeError
 from engine.files.atomic import write_file
-from engine.nn.array_checks import leaves, mapped
+from engine.nn.array_checks import Array, leaves, mapped
 from engine.nn.layer import Layer
 from engine.nn.numeric import floats_as, named_parts
 from engine.nn.onnx_layers import Graph
@@ -60,7 +60,7 @@ def save_onnx(
     write_file(Path(path), graph.model(inputs, outputs))
 
 
-def _check_free(inputs: Iterable[np.ndarray], free: Collection[int]) -> None:
+def _check_free(inputs: Iterable[Array], free: Collection[int]) -> None:
     """Raise ShapeError for a free axis that no input has; axes count from the front."""
     most = max(array.ndim for array in inputs)
     for axis in free:
@@ -76,8 +76,8 @@ class _Lengths(NamedTuple):
 
 
 def _outputs(
-    model: Layer, x: Any, options: dict[str, np.ndarray], free: Collection[int]
-) -> tuple[dict[str, np.ndarray], dict[str, list[int | str]]]:
+    model: Layer, x: Any, options: dict[str, Array], free: Collection[int]
+) -> tuple[dict[str, Array], dict[str, list[int | str]]]:
     """Return the outputs for the example, and their sides: names of those that change with a free
     axis of the inputs.
     """
@@ -101,8 +101,8 @@ def _outputs(
 
 
 def _at_other_length(
-    model: Layer, x: Any, options: dict[str, np.ndarray], axis: int
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    model: Layer, x: Any, options: dict[str, Array], axis: int
+) -> tuple[dict[str, Array], dict[str, Array]]:
     """Return inputs and outputs where an axis is twice as long, or half where a model has a limit.
 
     Raises ShapeError for a model that takes no other length.
@@ -130,7 +130,7 @@ def _at_other_length(
     raise ShapeError(f"ONNX: the model takes no other length of axis {axis}: {refusal}")
 
 
-def _sides(name: str, array: np.ndarray, free: Collection[int]) -> list[int | str]:
+def _sides(name: str, array: Array, free: Collection[int]) -> list[int | str]:
     """Return the sides of an array: a name where any length is allowed, one for all batches."""
     sides: list[int | str] = [*array.shape]
     for axis in {*free} & {*range(array.ndim)}:

@@ -56,7 +56,7 @@ def replay(moves: Sequence[str]) -> Iterator[Position]:
     board = chess.Board()
     for text in moves:
         move = chess.Move.from_uci(text)
-        flip = flip_of(board)
+        flip = 0 if board.turn else 56
         start = move.from_square ^ flip
         yield Position(picture(board), move_plane(start, move.to_square ^ flip) * 64 + start)
         board.push(move)
@@ -64,20 +64,14 @@ def replay(moves: Sequence[str]) -> Iterator[Position]:
 
 def picture(board: chess.Board) -> np.ndarray:
     """Return a board as uint8 [64], seen by the side to move: a number for each kind of piece."""
+    if not board.turn:
+        board = board.mirror()
     numbers = np.zeros(64, np.uint8)
     for square, piece in board.piece_map().items():
-        kind = piece.piece_type
-        if piece.color != board.turn:
-            kind += KINDS // 2
-        numbers[square ^ flip_of(board)] = kind
+        numbers[square] = piece.piece_type
+        if not piece.color:
+            numbers[square] += KINDS // 2
     return numbers
-
-
-def flip_of(board: chess.Board) -> int:
-    """Return the mask that turns squares to how the side to move sees them."""
-    if board.turn:
-        return 0
-    return 56
 
 
 def move_plane(start: int, target: int) -> int:

@@ -11,7 +11,7 @@ from engine.errors import ConfigError
 from engine.nn.layer import Array, Forward, Gradients, Layer, forward_part, register
 from engine.nn.layers.activations import sigmoid
 from engine.nn.layers.containers import checked_parts
-from engine.nn.layers.recurrent import Recurrent, StateArrays, StepBackward
+from engine.nn.layers.recurrent import Recurrent, StateArrays, Stepped
 from engine.nn.operations import operations_for
 
 
@@ -26,7 +26,7 @@ class RNN(Recurrent):
 
     gates = 1
 
-    def step(self, a: Array, c: Array, state: StateArrays) -> tuple[StateArrays, StepBackward]:
+    def step(self, a: Array, c: Array, state: StateArrays) -> Stepped:
         h = xp_of(a).tanh(a + c)
 
         def backward(dstate, da, dc):
@@ -74,9 +74,7 @@ class GRU(Recurrent):
         if not self.reset_first:
             self.params["candidate_bias"] = np.zeros(self.hidden, np.float32)
 
-    def _reset_first_step(
-        self, a: Array, c: Array, before: Array
-    ) -> tuple[StateArrays, StepBackward]:
+    def _reset_first_step(self, a: Array, c: Array, before: Array) -> Stepped:
         size = self.hidden
         candidate_weight = self.params["hidden_weight"][2 * self.hidden :]
         gates, _ = sigmoid(a[:, : 2 * size] + c[:, : 2 * size])
@@ -97,7 +95,7 @@ class GRU(Recurrent):
 
         return (candidate + keep * (before - candidate),), backward
 
-    def step(self, a: Array, c: Array, state: StateArrays) -> tuple[StateArrays, StepBackward]:
+    def step(self, a: Array, c: Array, state: StateArrays) -> Stepped:
         if self.reset_first:
             return self._reset_first_step(a, c, state[0])
         h, step_backward = operations_for(a).gru_step(a, c, self.params["candidate_bias"], state[0])
@@ -132,7 +130,7 @@ class LSTM(Recurrent):
     def _start(self) -> None:
         self.params["bias"][self.hidden : 2 * self.hidden] = 1
 
-    def step(self, a: Array, c: Array, state: StateArrays) -> tuple[StateArrays, StepBackward]:
+    def step(self, a: Array, c: Array, state: StateArrays) -> Stepped:
         h, memory, step_backward = operations_for(a).lstm_step(a, c, state[1])
         return (h, memory), lambda dstate, da, dc: (0, step_backward(*dstate, da))
 

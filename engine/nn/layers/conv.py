@@ -52,7 +52,7 @@ class _Convolution(Windowed):
         if bias:
             self.params["bias"] = np.zeros(outputs, np.float32)
 
-    def _drawn(self, rng: Generator, size: tuple[int, ...]) -> np.ndarray:
+    def _drawn(self, rng: Generator, size: tuple[int, ...]) -> Array:
         """Draw a weight [C_out, C_in / groups, k, k], in memory [k, k, C, K], which the Winograd
         products need.
         """
@@ -198,7 +198,7 @@ class ConvTranspose2D(_Convolution):
             )
         self.output_padding = output_padding
 
-    def _drawn(self, rng: Generator, size: tuple[int, ...]) -> np.ndarray:
+    def _drawn(self, rng: Generator, size: tuple[int, ...]) -> Array:
         shape = self.inputs, self.outputs // self.groups, *size
         return initial(rng, "he", shape, self.inputs // self.groups * int(np.prod(size)))
 
@@ -234,7 +234,7 @@ class ConvTranspose1D(ConvTranspose2D):
 
     axes = 1
 
-    def _needed(self, places: int) -> np.ndarray:
+    def _needed(self, places: int) -> Array:
         _, made = self._sides((1, places))
         windows = self.geometry
         surplus = windows.extents[1] - sum(windows.padding[1]) + self.more[1]

@@ -17,6 +17,7 @@ from engine.nn.operations import operations_for
 
 StateArrays = tuple[Array, ...]  # of one step; the first is the hidden state h [B, H]
 StepBackward = Callable[[StateArrays, Array, Array], StateArrays]
+Stepped = tuple[StateArrays, StepBackward]
 
 
 class Run(NamedTuple):
@@ -78,7 +79,7 @@ class Recurrent(Layer):
     def _start(self) -> None:
         """Add and set the parameters that only this kind has."""
 
-    def step(self, a: Array, c: Array, state: StateArrays) -> tuple[StateArrays, StepBackward]:
+    def step(self, a: Array, c: Array, state: StateArrays) -> Stepped:
         """One step: a, c [B, G H] -> (new state, backward).
 
         backward(dstate, da, dc) fills da and dc, one array where the kind `adds`, and returns what
@@ -208,9 +209,7 @@ class Recurrent(Layer):
             mask = mask[:, ::-1]
         return ~mask.T[:, :, None]
 
-    def _step(
-        self, a: Array, c: Array, state: StateArrays, keep: Array | None
-    ) -> tuple[StateArrays, StepBackward]:
+    def _step(self, a: Array, c: Array, state: StateArrays, keep: Array | None) -> Stepped:
         """Take a `step`, but leave the state as it is where `keep`, bool [B, 1]."""
         new, step_backward = self.step(a, c, state)
         if keep is None:

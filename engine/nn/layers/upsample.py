@@ -73,7 +73,7 @@ class Upsample(Layer):
 
         return _along(x, matrices), backward
 
-    def _matrix(self, side: int, scale: float) -> np.ndarray:
+    def _matrix(self, side: int, scale: float) -> Array:
         """Return M [H', H]."""
         count = int(side * scale)
         place = np.arange(count)
@@ -97,11 +97,11 @@ def _along(x: Array, matrices: list[Array]) -> Array:
     return x
 
 
-def _linear(part: np.ndarray) -> dict[int, np.ndarray]:
+def _linear(part: Array) -> dict[int, Array]:
     return {0: 1 - part, 1: part}
 
 
-def _cubic(part: np.ndarray) -> dict[int, np.ndarray]:
+def _cubic(part: Array) -> dict[int, Array]:
     def near(t):
         return ((CUBIC + 2) * t - (CUBIC + 3)) * t * t + 1
 
@@ -112,7 +112,7 @@ def _cubic(part: np.ndarray) -> dict[int, np.ndarray]:
 
 
 # How much the squares around a place count, by how far it lies behind the first of them.
-_MODES: dict[str, Callable[[np.ndarray], dict[int, Any]]] = {
+_MODES: dict[str, Callable[[Array], dict[int, Any]]] = {
     "nearest": lambda part: {0: 1.0},
     "linear": _linear,
     "cubic": _cubic,

@@ -38,6 +38,7 @@ Activated = tuple[Array, Callable[[Array], Array]]  # y, and dy -> dx
 Function = Callable[[Array], Activated]
 NormBackward = Callable[[Array], tuple[Array, Array, Array]]  # dy -> (dx, dgamma, dbeta)
 Normed = tuple[Array, Array, Array, NormBackward]  # y, mean [C], variance [C], backward
+NormedRows = tuple[Array, NormBackward]  # y, backward
 Gated = tuple[Array, Callable[[Array], GateGradients]]
 
 
@@ -265,9 +266,7 @@ class Operations:
         """Return a named module-level function of elementwise operations, as one kernel on a GPU."""
         return function
 
-    def layer_norm(
-        self, x: Array, gamma: Array, beta: Array, epsilon: float
-    ) -> tuple[Array, NormBackward]:
+    def layer_norm(self, x: Array, gamma: Array, beta: Array, epsilon: float) -> NormedRows:
         """`LayerNorm` of x [..., C]: y = gamma (x - mean) / sqrt(variance + epsilon) + beta over
         the last axis.
         """
@@ -297,7 +296,7 @@ class Operations:
 
     def group_norm(
         self, x: Array, gamma: Array, beta: Array, groups: int, epsilon: float
-    ) -> tuple[Array, NormBackward]:
+    ) -> NormedRows:
         """`GroupNorm` of x [B, C, ...]."""
         xp = self.xp
         each = len(gamma), *[1] * (x.ndim - 2)
@@ -314,7 +313,7 @@ class Operations:
 
         return gain * h + beta.reshape(each), backward
 
-    def softmax(self, scores: Array) -> tuple[Array, Callable[[Array], Array]]:
+    def softmax(self, scores: Array) -> Activated:
         """Softmax along the last axis as in `attend`; rows of -infinity become 0. May overwrite
         scores, and dy.
         """

@@ -31,6 +31,7 @@ from engine.native.lanes import (
 )
 from engine.nn.operations.geometry import Geometry
 from engine.nn.operations.squares import (
+    Array,
     Images,
     channels_last_copy,
     copy_back,
@@ -52,8 +53,8 @@ MOST_PLACES = 1024  # of a gradient in the second-level cache
 
 
 def convolve(
-    x: np.ndarray, weight: np.ndarray, geometry: Geometry, groups: int
-) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+    x: Array, weight: Array, geometry: Geometry, groups: int
+) -> tuple[Array, Callable[[Array], Array]]:
     """Return y of `Operations.conv2d` for float32, and dy -> dweight."""
     kernels, channels, *_ = weight.shape
     batch, _, height, width = x.shape
@@ -78,8 +79,8 @@ def convolve(
 
 
 def convolve_back(
-    dy: np.ndarray, weight: np.ndarray, sides: tuple[int, int], geometry: Geometry, groups: int
-) -> np.ndarray:
+    dy: Array, weight: Array, sides: tuple[int, int], geometry: Geometry, groups: int
+) -> Array:
     """Like `Operations.conv2d_transposed`, for float32."""
     kernels, channels, *size = weight.shape
     windows = forward_windows(geometry, sides, channels, kernels, False, groups > 1)
@@ -102,9 +103,7 @@ def convolve_back(
     return dx.transpose(0, 3, 1, 2)
 
 
-def _add_slopes(
-    rows: np.ndarray, by_number: np.ndarray, windows: Windows, run: int, dx: np.ndarray
-) -> None:
+def _add_slopes(rows: Array, by_number: Array, windows: Windows, run: int, dx: Array) -> None:
     """Fill dx [B, H, W, C] from dy [B, P, K] and the weight [K, D], some images at a time; `run`
     numbers of a window lie side by side.
     """
@@ -123,7 +122,7 @@ def _kernel_gradient(
     windows: Windows,
     shape: tuple[int, ...],
     groups: int,
-) -> np.ndarray:
+) -> Array:
     kernels, channels, *size = shape
     wide = whole_lanes(kernels)
     together = _side_by_side(len(windows.deltas))
@@ -144,7 +143,7 @@ def _side_by_side(count: int) -> int:
     return min(range(TOGETHER, 2, -1), key=lambda together: -(-count // together) * (together + 1))
 
 
-def _repeated(places: np.ndarray, together: int) -> np.ndarray:
+def _repeated(places: Array, together: int) -> Array:
     """Return places up to a multiple of `together`, the last one repeated."""
     return np.append(places, np.full(-len(places) % together, places[-1:]))
 

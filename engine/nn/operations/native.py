@@ -23,17 +23,16 @@ from engine.nn.operations.array_operations import (
     Gated,
     GateGradients,
     Moments,
-    NormBackward,
     Normed,
+    NormedRows,
     Operations,
     channels_first,
     channels_last,
 )
 from engine.nn.operations.geometry import Geometry
-from engine.nn.operations.squares import channels_last_copy
+from engine.nn.operations.squares import Array, channels_last_copy
 from engine.nn.operations.workspace import empty
 
-Array = np.ndarray
 LARGE_GROUP = 64  # pairs of channels; smaller groups are convolved together, in lanes
 
 
@@ -178,9 +177,7 @@ class NativeOperations(Operations):
         mean, variance = statistics.astype(np.float32)
         return channels_first(y), mean, variance, backward
 
-    def layer_norm(
-        self, x: Array, gamma: Array, beta: Array, epsilon: float
-    ) -> tuple[Array, NormBackward]:
+    def layer_norm(self, x: Array, gamma: Array, beta: Array, epsilon: float) -> NormedRows:
         width = len(gamma)
         flat = _flat(x)
         y = empty(x.shape)
@@ -202,7 +199,7 @@ class NativeOperations(Operations):
 
         return y, backward
 
-    def softmax(self, scores: Array) -> tuple[Array, Callable[[Array], Array]]:
+    def softmax(self, scores: Array) -> Activated:
         width = scores.shape[-1]
         if not width or not scores.flags.c_contiguous:
             return super().softmax(scores)
@@ -217,7 +214,7 @@ class NativeOperations(Operations):
 
     def group_norm(
         self, x: Array, gamma: Array, beta: Array, groups: int, epsilon: float
-    ) -> tuple[Array, NormBackward]:
+    ) -> NormedRows:
         flat = _flat(x)
         y = empty(x.shape)
         mean = np.empty(len(x) * groups, np.float32)

@@ -7,12 +7,12 @@ from engine.native.jit import kernel
 from engine.native.lanes import LANES, choose, load_part, maximum, splat, store_part
 from engine.nn.operations.array_operations import Activated
 from engine.nn.operations.geometry import Geometry
-from engine.nn.operations.squares import copy_back, copy_image, images_of
+from engine.nn.operations.squares import Array, copy_back, copy_image, images_of
 from engine.nn.operations.windows import forward_windows
 from engine.nn.operations.workspace import empty
 
 
-def largest(x: np.ndarray, geometry: Geometry) -> Activated:
+def largest(x: Array, geometry: Geometry) -> Activated:
     """Like `Operations.max_pool`."""
     batch, channels, height, width = x.shape
     images = images_of(x)

@@ -21,11 +21,13 @@ from engine.native.lanes import (
 )
 from engine.nn.operations.workspace import empty
 
+Array = np.ndarray  # in host memory
+
 
 class Images(NamedTuple):
     """Images [B, C, H, W] as flat float32 memory of which kernels read one channel of one square."""
 
-    flat: np.ndarray
+    flat: Array
     height: int
     width: int
     channels: int
@@ -33,7 +35,7 @@ class Images(NamedTuple):
     along: int  # floats from a channel to the next one
 
 
-def images_of(x: np.ndarray) -> Images:
+def images_of(x: Array) -> Images:
     """View images as they lie; a copy only where neither squares nor planes lie in a row."""
     _, channels, height, width = x.shape
     x = x.astype(np.float32, copy=False)
@@ -43,7 +45,7 @@ def images_of(x: np.ndarray) -> Images:
     return Images(last.reshape(-1), height, width, channels, channels, 1)
 
 
-def channels_last_copy(x: np.ndarray) -> np.ndarray:
+def channels_last_copy(x: Array) -> Array:
     """Return [B, C, H, W] as contiguous float32 [B, H, W, C]; a view if the memory already is."""
     if x.ndim != 4 or x.dtype != np.float32 or not x.flags.c_contiguous or x.shape[1] == 1:
         return np.ascontiguousarray(x.transpose(0, *range(2, x.ndim), 1), np.float32)

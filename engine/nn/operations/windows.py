@@ -16,6 +16,7 @@ import numpy as np
 from engine.native.aligned_arrays import aligned_zeros
 from engine.native.lanes import LANES
 from engine.nn.operations.geometry import Geometry, Pair
+from engine.nn.operations.squares import Array
 
 
 class Axis(NamedTuple):
@@ -25,7 +26,7 @@ class Axis(NamedTuple):
     side: int  # of that image
     result: int  # side of the result
     stride: int  # from a window to the next one, which begin inside the border
-    steps: np.ndarray  # int64 [k], of each row or column of the kernel, from the start of a window
+    steps: Array  # int64 [k], of each row or column of the kernel, from the start of a window
 
 
 class Windows(NamedTuple):
@@ -34,12 +35,12 @@ class Windows(NamedTuple):
     size: int  # floats in an image with its border
     first: int  # where the image begins inside
     rank: int  # floats in a row
-    offsets: np.ndarray  # int64 [P]
-    deltas: np.ndarray  # int64 [D]
-    places: np.ndarray  # int64 [P]
-    columns: np.ndarray  # int64 [k, squares together]: those of the kernel, or -1 for none
+    offsets: Array  # int64 [P]
+    deltas: Array  # int64 [D]
+    places: Array  # int64 [P]
+    columns: Array  # int64 [k, squares together]: those of the kernel, or -1 for none
 
-    def weights(self, weight: np.ndarray) -> np.ndarray:
+    def weights(self, weight: Array) -> Array:
         """Return a kernel [k, k, inputs, outputs] as flat [D, whole lanes]."""
         together = self.columns.shape[1]
         if together > 1:
@@ -102,7 +103,7 @@ def _axes(geometry: Geometry, sides: Pair) -> Iterator[Axis]:
         yield Axis(border, side, result, stride, dilation * np.arange(size))
 
 
-def _columns_met(columns: Axis, steps: np.ndarray, together: int) -> np.ndarray:
+def _columns_met(columns: Axis, steps: Array, together: int) -> Array:
     """Return for each step the column of the kernel that each of the squares together meets there,
     -1 for none.
     """
@@ -113,12 +114,12 @@ def _columns_met(columns: Axis, steps: np.ndarray, together: int) -> np.ndarray:
     return met
 
 
-def _sums(*terms: np.ndarray) -> np.ndarray:
+def _sums(*terms: Array) -> Array:
     """Return the sums of one of each, the last changing first."""
     return reduce(np.add.outer, terms).reshape(-1)
 
 
-def _joint_steps(columns: Axis, together: int) -> np.ndarray:
+def _joint_steps(columns: Axis, together: int) -> Array:
     """Return the steps of so many squares beside each other, each once, in the order in which they
     are first met.
     """

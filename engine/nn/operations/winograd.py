@@ -20,7 +20,7 @@ from engine.native.lanes import LANES
 from engine.nn.operations import tiles
 from engine.nn.operations.array_operations import Convolved
 from engine.nn.operations.geometry import Geometry
-from engine.nn.operations.squares import Images, images_of
+from engine.nn.operations.squares import Array, Images, images_of
 from engine.nn.operations.windows import whole_lanes
 from engine.nn.operations.workspace import empty, scratch
 
@@ -35,7 +35,7 @@ NO_PADDING = Geometry.of(3, 1, 0)
 _G2 = np.kron(tiles.G, tiles.G).astype(np.float32)  # (36, 9): G g G^T on flattened matrices
 
 
-def supports(x: np.ndarray, weight: np.ndarray, geometry: Geometry) -> bool:
+def supports(x: Array, weight: Array, geometry: Geometry) -> bool:
     """Whether `convolve_by_tiles` computes this, 3x3 at stride 1, and needs little more to fill
     tiles and lanes.
     """
@@ -49,7 +49,7 @@ def supports(x: np.ndarray, weight: np.ndarray, geometry: Geometry) -> bool:
 
 
 def convolve_by_tiles(
-    x: np.ndarray, weight: np.ndarray, geometry: Geometry, input_gradient: bool
+    x: Array, weight: Array, geometry: Geometry, input_gradient: bool
 ) -> Convolved:
     """Like `Operations.conv2d`, for inputs that `supports` accepts."""
     images = images_of(x)
@@ -68,7 +68,7 @@ def convolve_by_tiles(
     return y.transpose(0, 3, 1, 2), backward
 
 
-def _fill_outputs(images: Images, weight: np.ndarray, frame: tiles.Frame, y: np.ndarray) -> None:
+def _fill_outputs(images: Images, weight: Array, frame: tiles.Frame, y: Array) -> None:
     """Fill y [B, H, W, K] from images."""
     batch, *sides = y.shape
     deep, wide, board, page = _scratch_boards(frame, weight)
@@ -84,10 +84,10 @@ def _gradients(
     images: Images,
     slopes: Images,
     batch: int,
-    weight: np.ndarray,
+    weight: Array,
     frame: tiles.Frame,
-    dimages: np.ndarray | None,
-) -> np.ndarray:
+    dimages: Array | None,
+) -> Array:
     """Return the gradient of the weight from images and their result's gradient; fill that of
     images.
     """
@@ -111,7 +111,7 @@ def _gradients(
     return _weight_gradient(du, channels, kernels)
 
 
-def _weight_gradient(du: np.ndarray, channels: int, kernels: int) -> np.ndarray:
+def _weight_gradient(du: Array, channels: int, kernels: int) -> Array:
     """Return dg = G^T dU G as [K, C, 3, 3]."""
     by_place = empty((3, 3, *du.shape[1:]))
     np.matmul(_G2.T, du.reshape(tiles.PLACES, -1), out=by_place.reshape(9, -1))
@@ -122,7 +122,7 @@ def _whole_tiles(side: int) -> int:
     return -(-side // tiles.TILE) * tiles.TILE
 
 
-def _transformed(by_place: np.ndarray) -> np.ndarray:
+def _transformed(by_place: Array) -> Array:
     """Return scratch with U [36, C, K] of kernels [3, 3, C, K], both filled up to whole lanes."""
     inputs, outputs = by_place.shape[2:]
     deep, wide = whole_lanes(inputs), whole_lanes(outputs)
@@ -139,9 +139,7 @@ def _frame(geometry: Geometry, sides: Sequence[int]) -> tiles.Frame:
     return tiles.Frame(height, width, top, left)
 
 
-def _scratch_boards(
-    frame: tiles.Frame, weight: np.ndarray
-) -> tuple[int, int, np.ndarray, np.ndarray]:
+def _scratch_boards(frame: tiles.Frame, weight: Array) -> tuple[int, int, Array, Array]:
     """Return a weight's channels and kernels in whole lanes, and scratch for an image of so many on
     its board.
     """
@@ -154,9 +152,9 @@ def _scratch_boards(
 class Products(NamedTuple):
     """Scratch for V or M of some tiles."""
 
-    flat: np.ndarray
+    flat: Array
     stride: int  # of its 36 rows
-    matrices: np.ndarray  # a view [36, tiles, channels]
+    matrices: Array  # a view [36, tiles, channels]
 
     @classmethod
     def of(cls, name: str, count: int, channels: int) -> Products:
