@@ -3,7 +3,7 @@ through.
 """
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,12 @@ class Case:
 
     layer: nn.Layer
     x: Any
-    options: dict[str, Any] = field(default_factory=dict)  # further arguments of forward
+    mask: np.ndarray | None = None
+
+    @property
+    def options(self):
+        """Further arguments of forward."""
+        return {} if self.mask is None else {"mask": self.mask}
 
     def __str__(self):
         shapes = [list(part.shape) for part in arrays_in(self.x)]
@@ -61,9 +66,9 @@ def attention_cases():
     nobody = bools(2, 3, 4)
     nobody[1, 2] = False  # one place may look at nothing
     return [
-        (nn.SelfAttention(4, 1, RNG, causal=True), numbers(2, 3, 4), {"mask": bools(2, 3)}),
+        (nn.SelfAttention(4, 1, RNG, causal=True), numbers(2, 3, 4), bools(2, 3)),
         (nn.CrossAttention(4, 3, 2, RNG), (numbers(2, 3, 4), numbers(2, 5, 3))),
-        (nn.CrossAttention(4, 3, 2, RNG), (numbers(2, 3, 4), numbers(2, 4, 3)), {"mask": nobody}),
+        (nn.CrossAttention(4, 3, 2, RNG), (numbers(2, 3, 4), numbers(2, 4, 3)), nobody),
         (AttentionPolicy(3, 2, RNG), numbers(2, 3, 8, 8)),
         (AttentionPolicy(3, 2, RNG), numbers(2, 64, 3)),
         (nn.SelfAttention(3, 2, RNG, inner=4), (numbers(2, 3, 3), numbers(2, 2, 3, 3))),
@@ -73,7 +78,7 @@ def attention_cases():
 def recurrent_cases():
     """Every kind with and without each option; with and without a given state, and a mask."""
     mask = bools(2, 4)
-    masks = [{}, {"mask": bools(2, 4)}]
+    masks = [None, bools(2, 4)]
     mask[0] = False  # nothing is read
     both_ways = nn.Bidirectional(nn.RNN(3, 2, RNG), nn.LSTM(3, 4, RNG, reverse=True))
     cases = [(both_ways, numbers(2, 4, 3), masks[1])]
@@ -83,9 +88,9 @@ def recurrent_cases():
             given = (numbers(2, 4, 3), *(numbers(2, 4) for _ in range(states)))
             x = given if last != reverse else given[0]
             cases.append((layer, x, masks[reverse != returns]))
-        cases.append((kind(3, 4, RNG, last=True), given, {"mask": mask}))
+        cases.append((kind(3, 4, RNG, last=True), given, mask))
     reset_first = nn.GRU(3, 4, RNG, reverse=True, reset_first=True)
-    return [*cases, (reset_first, numbers(2, 4, 3), {"mask": mask})]
+    return [*cases, (reset_first, numbers(2, 4, 3), mask)]
 
 
 def encoder_cases():
@@ -106,14 +111,14 @@ def encoder_cases():
     return [
         (nn.FeedForward(4, 3, RNG, "mish", np.sqrt(0.4), 1e-3), numbers(2, 3, 4)),
         (nn.Smolgen(4, 2, rng=RNG, **smolgen), (numbers(2, 3, 4), table)),
-        (nn.EncoderLayer(rng=RNG, causal=True, **layer), numbers(2, 3, 4), {"mask": bools(2, 3)}),
-        (nn.Encoder(2, layer, RNG), numbers(2, 3, 4), {"mask": bools(2, 3)}),
+        (nn.EncoderLayer(rng=RNG, causal=True, **layer), numbers(2, 3, 4), bools(2, 3)),
+        (nn.Encoder(2, layer, RNG), numbers(2, 3, 4), bools(2, 3)),
         (nn.EncoderLayer(rng=RNG, **even), numbers(2, 3, 4)),
         (nn.EncoderLayer(rng=RNG, **with_smolgen, norm_first=True), (numbers(2, 3, 4), table)),
         (
             nn.DecoderLayer(4, 2, 5, RNG, 3),
             (numbers(2, 3, 4), numbers(2, 5, 3)),
-            {"mask": bools(2, 5)},
+            bools(2, 5),
         ),
         (nn.SelfAttention(4, 1, RNG, causal=True, rotary=True), numbers(2, 3, 4)),
         (nn.Encoder(2, with_smolgen, RNG), numbers(2, 3, 4)),
@@ -140,7 +145,7 @@ def container_cases():
         (
             nn.MultiHead(nn.GRU(3, 4, RNG), {"all": nn.LSTM(4, 2, RNG)}),
             numbers(2, 3, 3),
-            {"mask": bools(2, 3)},
+            bools(2, 3),
         ),
         (tokens, np.array([[0, 4, 4], [2, 1, 0]])),
         (nn.MultiHead(trunk, heads), numbers(2, 2, 4, 4)),
@@ -183,7 +188,7 @@ def window_cases():
         (nn.Conv2D(3, 4, 4, RNG, stride=4, padding=0), numbers(2, 3, 8, 9)),
         (nn.Conv2D(2, 3, 3, RNG, 1, uneven, False, dilation=2), numbers(2, 2, 6, 6)),
         (nn.Conv2D(4, 6, (2, 3), RNG, (1, 2), groups=2, dilation=(1, 2)), numbers(2, 4, 5, 6)),
-        (nn.Conv1D(3, 4, 3, RNG, padding=4), numbers(2, 3, 6), {"mask": bools(2, 6)}),
+        (nn.Conv1D(3, 4, 3, RNG, padding=4), numbers(2, 3, 6), bools(2, 6)),
         (nn.Conv1D(2, 4, 4, RNG, stride=np.int64(2), groups=2), numbers(2, 2, 7)),
         (nn.ConvTranspose2D(2, 4, (4, 3), RNG, 2, groups=2), numbers(2, 2, 3, 4)),
         (
@@ -216,7 +221,7 @@ def norm_cases():
     ]
 
 
-ROWS = [  # layers with inputs, and further arguments of forward
+ROWS = [  # layers with inputs, and masks
     (nn.Dense(5, 3, RNG), numbers(4, 5)),
     (nn.Dense(3, 2, RNG), numbers(2, 3, 3)),
     (nn.BatchNorm(3), numbers(6, 3)),

@@ -32,12 +32,12 @@ def doubled(x):
 def is_passed_over(case):
     """Whether a mask passes over places of a recurrent layer."""
     layers = [layer for _, layer in case.layer.walk()]
-    return "mask" in case.options and any(isinstance(layer, Recurrent) for layer in layers)
+    return case.mask is not None and any(isinstance(layer, Recurrent) for layer in layers)
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if not is_passed_over(case)], ids=str)
 def test_every_layer_goes_to_onnx_with_any_number_of_rows(case, tmp_path):
-    mask = case.options.get("mask")
+    mask = case.mask
     path = tmp_path / "layer.onnx"
     layer = case.layer.astype(np.float32)
     # Of a bias, axis 1 has the heads.
