@@ -36,7 +36,7 @@ def summary_table(model: Any, x: Any = None) -> str:
     size = sum(array.nbytes for array in parameters.values())
     dtypes = ", ".join(sorted({str(array.dtype) for array in parameters.values()})) or "none"
     total = f"{type(model).__name__}: {_count(parameters):,} parameters ({dtypes}, {size / 1024:,.1f} KiB)"
-    return f"{aligned(rows, len(rows[0]) - 1)}\n{total}"
+    return f"{aligned_columns(rows, len(rows[0]) - 1)}\n{total}"
 
 
 def layer_text(layer: Any) -> str:
@@ -90,7 +90,7 @@ def _traced(layer: Any, path: str, outputs: dict[str, Any]) -> Any:
     return twin
 
 
-def aligned(rows: Sequence[Sequence[str]], flush_left: int = 0) -> str:
+def aligned_columns(rows: Sequence[Sequence[str]], flush_left: int = 0) -> str:
     """Return rows as lines of columns: the first ones flush left, the others flush right."""
     columns = []
     for number, cells in enumerate(zip(*rows, strict=True)):

@@ -4,16 +4,16 @@ A function returns its outputs and `backward`, which takes the gradient of the o
 that of what lies below; gradients of parameters go into `grads`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from engine.network.accumulator.piece_count import PIECE_BUCKETS
+from engine.nn.array_checks import NamedArrays
 from engine.nn.layer import Array, Gradients
 
-NamedArrays = Mapping[str, Array]
 Traced = tuple[Array, Callable[[Array], Any]]
 # (name, x) -> one version of a dense layer for each position.
 LayerByName = Callable[[str, Array], Traced]

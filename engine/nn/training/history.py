@@ -15,7 +15,7 @@ from engine.backend import NUMPY, backend_of, backend_of_all
 from engine.errors import ConfigError
 from engine.nn.figures import new_figure
 from engine.nn.means import MeanOver
-from engine.nn.summary import aligned
+from engine.nn.summary import aligned_columns
 
 Record = dict[str, float]  # what OWN_COLUMNS names, and the metrics, each also as validation_METRIC
 OWN_COLUMNS = re.compile("epoch|step|rate|loss|gradient_norm|validation_.*")
@@ -68,7 +68,7 @@ class History:
         for record in self.records:
             cells = {name: f"{value:.6g}" for name, value in record.items()}
             rows.append([cells.get(name, "") for name in self.columns])
-        return aligned(rows)
+        return aligned_columns(rows)
 
     def __len__(self) -> int:
         return len(self.records)

@@ -154,14 +154,14 @@ class Step:
     def state(self) -> tuple[ArrayDict, dict[str, Any]]:
         """Return what model, optimizer and average remember, as named arrays and JSON values."""
         optimizer = self.optimizer.state()
-        arrays = grouped("model", self.tensors()) | grouped("optimizer", optimizer["tensors"])
+        arrays = in_group("model", self.tensors()) | in_group("optimizer", optimizer["tensors"])
         values = {
             "steps_done": self.run.steps_done,
             "optimizer_steps": optimizer["steps"],
             "average_updates": 0,
         }
         if self.average is not None:
-            arrays |= grouped("average", self.average.tensors)
+            arrays |= in_group("average", self.average.tensors)
             values["average_updates"] = self.average.count
         return arrays, values
 
@@ -178,7 +178,7 @@ class Step:
             self.average.load(self.group(arrays, "average"), values["average_updates"])
 
     def group(self, arrays: NamedArrays, name: str) -> ArrayDict:
-        """Undo `grouped`, on the backend of the model."""
+        """Undo `in_group`, on the backend of the model."""
         backend = backend_of(self.model.first_parameter())
         tensors = {}
         for path, array in arrays.items():
@@ -188,6 +188,6 @@ class Step:
         return tensors
 
 
-def grouped(group: str, tensors: NamedArrays) -> ArrayDict:
+def in_group(group: str, tensors: NamedArrays) -> ArrayDict:
     """Return tensors under the names that they have in a checkpoint."""
     return {f"{group}/{name}": array for name, array in tensors.items()}

@@ -40,7 +40,7 @@ from engine.nn.training.parameter_groups import Rates, checked_rates
 from engine.nn.training.progress import progress_bar
 from engine.nn.training.run_state import RunState
 from engine.nn.training.schedules import Schedule
-from engine.nn.training.step import Average, Step, grouped
+from engine.nn.training.step import Average, Step, in_group
 from engine.nn.training.trainer_settings import TrainerSettings, check_arguments, check_schedule
 
 FORM = 2  # of checkpoints; batches were others in the first
@@ -428,7 +428,7 @@ class Trainer:
                     f"{path}: expected finite numbers to save, found others in {name}; lower the rate"
                 )
         arrays, values = self.state()
-        arrays |= grouped("best", self._run.best)
+        arrays |= in_group("best", self._run.best)
         values |= self._run.values() | {"form": FORM, "identity": run_identity(self)}
         write_checkpoint(path, arrays, values)
 
@@ -453,7 +453,7 @@ class Trainer:
         slots = {name.partition(".")[0] for name in remembered}
         is_another = mine["optimizer"]["class"] != theirs["optimizer"]["class"]
         if is_another and slots != {*self.optimizer.slots}:
-            for path in grouped("optimizer", remembered):
+            for path in in_group("optimizer", remembered):
                 del arrays[path]
             values["optimizer_steps"] = 0
         self.restore(arrays, values)
