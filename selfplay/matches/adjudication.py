@@ -14,8 +14,12 @@ class _Rule:
     POSITIVE: ClassVar[int]  # so many of the numbers, from the first on, are above 0
 
     @classmethod
-    def parse(cls, text: str) -> Self:
-        """From the numbers, in the order of the fields. Raises ConfigError for another form."""
+    def parse(cls, text: str | None) -> Self | None:
+        """From the numbers, in the order of the fields; None where no rule is given. Raises
+        ConfigError for another form.
+        """
+        if text is None:
+            return None
         words, count = text.split(":"), len(fields(cls))  # type: ignore[arg-type]
         is_good = len(words) == count and all(word.isdecimal() for word in words)
         if not is_good or min(map(int, words[: cls.POSITIVE])) < 1:
@@ -82,4 +86,6 @@ class Adjudication:
 def _last(scores: Sequence[float | None], count: int) -> list[float] | None:
     """Return the last `count` scores, or None when there are fewer or one of them is missing."""
     recent = [score for score in scores[-count:] if score is not None]
-    return recent if len(recent) == count else None
+    if len(recent) < count:
+        return None
+    return recent

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +49,17 @@ class GameRow:
     @property
     def players(self) -> tuple[str, str]:
         """Names of the first engine and of the second."""
-        return (self.white, self.black) if self.number % 2 == 0 else (self.black, self.white)
+        if self.number % 2:
+            return self.black, self.white
+        return self.white, self.black
 
     @property
     def first_points(self) -> float:
         """Points the first engine scored: 1, 1/2 or 0."""
         white = {"1-0": 1.0, "0-1": 0.0, "1/2-1/2": 0.5}[self.result]
-        return white if self.number % 2 == 0 else 1.0 - white
+        if self.number % 2:
+            return 1.0 - white
+        return white
 
     @classmethod
     def from_json(cls, line: str) -> GameRow:
@@ -64,8 +69,9 @@ class GameRow:
         The moves are not played: most readers only count results.
         """
         values = json.loads(line)
-        values["thoughts"] = tuple(Thought(*thought) for thought in values.get("thoughts", ()))
+        values["thoughts"] = tuple(starmap(Thought, values.get("thoughts", ())))
         row = cls(**values)
+        reasons = FAULTS if row.offender else tuple(Reason)
         for what, is_good in (
             ("white", isinstance(row.white, str)),
             ("black", isinstance(row.black, str)),
@@ -73,7 +79,7 @@ class GameRow:
             ("number", type(row.number) is int and row.number >= 0),
             ("result", row.result in ("1-0", "0-1", "1/2-1/2")),
             ("offender", row.offender in ("", row.white, row.black)),
-            ("reason", row.reason in (FAULTS if row.offender else list(Reason))),
+            ("reason", row.reason in reasons),
         ):
             if not is_good:
                 raise ValueError(f"{what} {getattr(row, what)!r}")
@@ -99,12 +105,23 @@ class GameRow:
             Event=event, Date=self.date, Round=f"{self.number // 2 + 1}.{self.number % 2 + 1}", White=self.white,
             Black=self.black, Result=self.result, **clocks, Termination=self.reason,
         )  # fmt: skip
-        book = len(board.move_stack) - len(self.thoughts)
-        for ply, node in enumerate(game.mainline() if self.thoughts else ()):
-            node.comment = _comment(self.thoughts[ply - book]) if ply >= book else "book"
+        if self.thoughts:
+            book = len(board.move_stack) - len(self.thoughts)
+            for ply, node in enumerate(game.mainline()):
+                node.comment = "book"
+                if ply >= book:
+                    node.comment = _comment(self.thoughts[ply - book])
         if self.detail:
             game.comment = f"{self.offender}: {self.detail}"
         return game_text(game)
+
+    def json_line(self) -> str:
+        return json.dumps(asdict(self)) + "\n"
+
+
+def points_of(rows: Iterable[GameRow]) -> dict[int, float]:
+    """Return the first engine's points by the number of the game."""
+    return {row.number: row.first_points for row in rows}
 
 
 def _time_control(limit: str) -> str:
@@ -112,7 +129,9 @@ def _time_control(limit: str) -> str:
     alone are no time.
     """
     clock = re.sub(r"(\S+) s a move", r"1/\1", limit.partition(", ")[0])
-    return "-" if " " in clock else clock or "?"
+    if " " in clock:
+        return "-"
+    return clock or "?"
 
 
 def _comment(thought: Thought) -> str:
@@ -125,18 +144,16 @@ def _comment(thought: Thought) -> str:
 
 
 def _score_word(score_cp: int) -> str:
-    """Return a score as other programs write it: +0.31, -M2."""
-    sign = ""
-    if score_cp:
-        sign = "+" if score_cp > 0 else "-"
+    """Return a score as other programs write it: +0.31, -M2, 0.00."""
+    if not score_cp:
+        return "0.00"
     mate = mate_of(score_cp)
     if mate is None:
-        return f"{sign}{abs(score_cp) / 100:.2f}"
-    # In plies, of which the mating side needs one less than twice its moves.
+        return f"{score_cp / 100:+.2f}"
     plies = 2 * abs(mate)
-    if score_cp > 0:
-        plies -= 1
-    return f"{sign}M{max(0, plies)}"
+    if score_cp < 0:
+        return f"-M{plies}"
+    return f"+M{max(0, plies - 1)}"  # the mating side makes the last move
 
 
 class MatchArchive:
@@ -171,15 +188,13 @@ class MatchArchive:
         self.rows = read_game_rows(folder, lambda row: pgn.update({row.number: row.pgn(event)}))
         # It would not be that of the games that follow.
         (folder / RESULT_FILE).unlink(missing_ok=True)
-        write_file(
-            self._games, "".join(json.dumps(asdict(row)) + "\n" for row in self.rows.values())
-        )
+        write_file(self._games, "".join(map(GameRow.json_line, self.rows.values())))
         write_file(folder / "games.pgn", "".join(pgn.values()))
 
     def add(self, row: GameRow) -> None:
         """Append a finished game. The game is on disk when this returns."""
         self.rows[row.number] = row
-        append(self._games, json.dumps(asdict(row)) + "\n")
+        append(self._games, row.json_line())
         append(self.folder / "games.pgn", row.pgn(self._event))
 
 

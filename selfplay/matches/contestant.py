@@ -39,7 +39,9 @@ class Contestant:
         """Return its time control where all others have `of_all`."""
         control = self.control or of_all
         speed = self.nodes_per_ms or of_all.nodes_per_ms
-        return replace(control, nodes_per_ms=speed) if control.is_timed else control
+        if not control.is_timed:
+            return control
+        return replace(control, nodes_per_ms=speed)
 
     def marks(self) -> list[str]:
         """Return marks of what is in an engine's program, network and book; other files, such as
@@ -50,11 +52,11 @@ class Contestant:
             if re.search("weights|eval|net|book", name, re.IGNORECASE):
                 words.add(value)
         words.discard(sys.executable)
-        return [_mark_of(Path(word)) for word in sorted(words) if isfile(word)]
+        return list(map(_mark_of, filter(isfile, sorted(words))))
 
 
-def _mark_of(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+def _mark_of(file: str) -> str:
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16]
 
 
 def split_words(what: str, text: str, windows: bool = os.name == "nt") -> list[str]:
@@ -129,4 +131,6 @@ def engine_command(words: list[str]) -> tuple[str, ...]:
     sources those would be another copy of the engine, which compiles its kernels anew and may be of
     another version.
     """
-    return (sys.executable, "-P", "-m", "uci", *words[1:]) if words[0] == "aino" else tuple(words)
+    if words[0] != "aino":
+        return tuple(words)
+    return (sys.executable, "-P", "-m", "uci", *words[1:])

@@ -113,7 +113,9 @@ class TimeControl:
         """Seconds the next move may take with `clock_s` seconds left; None when only nodes limit
         the engine.
         """
-        return clock_s if self.base_s else self.movetime_s or None
+        if self.base_s:
+            return clock_s
+        return self.movetime_s or None
 
     def used_s(self, measured_s: float, nodes: int) -> float:
         """Seconds that a move takes off the clock, for which the engine has searched `nodes`."""

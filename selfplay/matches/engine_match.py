@@ -13,8 +13,9 @@ import chess
 
 from engine.errors import ConfigError
 from selfplay.matches import statistics
-from selfplay.matches.archive import GameRow, MatchArchive
+from selfplay.matches.archive import GameRow, MatchArchive, points_of
 from selfplay.matches.contestant import Contestant
+from selfplay.matches.control import TimeControl
 from selfplay.matches.match_game import FAULTS
 from selfplay.matches.opening_book import opening_board
 from selfplay.matches.series import NumberedSeries, NumberedSettings, check_even
@@ -32,18 +33,33 @@ class MatchSettings(NumberedSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        games = self.games
+        if self.first_to_move:
+            games *= 2  # the numbers of those with the other colours are left out
         if self.first_to_move and self.sprt:
             raise ConfigError("a test between two engines needs each opening with both colours")
-        check_even(2 * self.games if self.first_to_move else self.games)
+        check_even(games)
         if self.first.name == self.second.name:
             raise ConfigError(f"both engines are called {self.first.name!r}: give one a name=")
 
     @property
+    def contestants(self) -> tuple[Contestant, Contestant]:
+        return self.first, self.second
+
+    @property
+    def names(self) -> tuple[str, str]:
+        return self.first.name, self.second.name
+
+    @property
+    def controls(self) -> tuple[TimeControl, TimeControl]:
+        """The engines' time controls."""
+        return self.first.control_in(self.control), self.second.control_in(self.control)
+
+    @property
     def warning(self) -> str:
         """What makes the games tell less than their number promises; empty for nothing."""
-        controls = [contestant.control_in(self.control) for contestant in (self.first, self.second)]
         needed, what = (self.games, "games") if self.first_to_move else (self.games // 2, "pairs")
-        if needed <= len(self.openings) or any(control.allowed_s(1.0) for control in controls):
+        if needed <= len(self.openings) or any(control.allowed_s(1.0) for control in self.controls):
             return ""
         return (
             f"{needed:,} {what} share {len(self.openings):,} openings, and only nodes limit the engines: with "
@@ -81,16 +97,17 @@ def standing(
     rows: Sequence[GameRow], names: tuple[str, str], sprt: SprtState | None = None
 ) -> MatchStanding:
     """Return the standing after the given games between the two engines."""
-    points = {row.number: row.first_points for row in rows}
+    points = points_of(rows)
     games_with = Counter(points.values())
     pairs = statistics.pentanomial(statistics.complete_pairs(points).values())
+    estimate = statistics.estimate_elo(pairs) if pairs.any() else None
     faultless = [row for row in rows if not row.offender]
     return MatchStanding(
         wins=games_with[1.0],
         draws=games_with[0.5],
         losses=games_with[0.0],
         pentanomial=tuple(pairs.tolist()),
-        estimate=statistics.estimate_elo(pairs) if pairs.any() else None,
+        estimate=estimate,
         faults=count_faults(rows, names),
         copies=count_copies(faultless),
         twins=count_twins(faultless),
@@ -110,7 +127,7 @@ def count_twins(rows: Sequence[GameRow]) -> int:
 
 
 def count_faults(rows: Iterable[GameRow], names: Iterable[str]) -> dict[str, dict[str, int]]:
-    faults = {name: {str(reason): 0 for reason in FAULTS} for name in names}
+    faults = {name: dict.fromkeys(map(str, FAULTS), 0) for name in names}
     for row in rows:
         if row.offender:
             faults[row.offender][row.reason] += 1
@@ -126,23 +143,18 @@ class Match(NumberedSeries):
 
     def __init__(self, settings: MatchSettings, archive: MatchArchive) -> None:
         super().__init__(settings, archive)
-        self._points = {number: row.first_points for number, row in archive.rows.items()}
-        self._sprt = SprtState()
+        self._sprt: SprtState | None = None
         self._follow()
 
     def standing(self) -> MatchStanding:
-        names = self.settings.first.name, self.settings.second.name
-        return standing(
-            list(self._archive.rows.values()), names, self._sprt if self.settings.sprt else None
-        )
+        return standing(list(self._archive.rows.values()), self.settings.names, self._sprt)
 
     def finish(self, row: GameRow) -> None:
         """Add a result to the SPRT."""
-        self._points[row.number] = row.first_points
         self._follow()
 
     def _players(self, number: int) -> tuple[Contestant, Contestant]:
-        return self.settings.first, self.settings.second
+        return self.settings.contestants
 
     def _numbers(self) -> Iterator[int]:
         for game in range(self.settings.games):
@@ -154,20 +166,25 @@ class Match(NumberedSeries):
 
     def _follow(self) -> None:
         if self.settings.sprt is not None:
-            self._sprt = self.settings.sprt.follow(leading_pairs(self._points), self._sprt)
+            pairs = leading_pairs(points_of(self._archive.rows.values()))
+            self._sprt = self.settings.sprt.follow(pairs, self._sprt)
             self.decided = self._sprt.decision is not None
 
 
 def score_text(now: MatchStanding, test: Sprt | None = None) -> str:
     """Wins, draws, losses and score so far, and what a test says of them."""
     text = f"+{now.wins} ={now.draws} -{now.losses} ({now.score:.1%})"
-    return f"{text}  {sprt_text(now, test)}" if test else text
+    if test is not None:
+        text += f"  {sprt_text(now, test)}"
+    return text
 
 
 def game_line(row: GameRow, behind: str) -> str:
     """One line for a finished game, followed by the caller's text `behind`."""
-    fault = f" by {row.offender}: {row.detail}" if row.offender else ""
-    how = f"{row.reason}{fault}, {len(row.uci.split())} plies"
+    reason = row.reason
+    if row.offender:
+        reason += f" by {row.offender}: {row.detail}"
+    how = f"{reason}, {len(row.uci.split())} plies"
     return f"game {row.number + 1}: {row.white} - {row.black} {row.result} ({how})  {behind}"
 
 
@@ -189,10 +206,11 @@ def sprt_text(now: MatchStanding, test: Sprt) -> str:
 
 def fault_lines(faults: Mapping[str, Mapping[str, int]]) -> list[str]:
     """One line of faults per engine, even for an engine without faults."""
-    return [
-        f"  {name}: " + ", ".join(f"{reason} {count}" for reason, count in counts.items())
-        for name, counts in faults.items()
-    ]
+    lines = []
+    for name, counts in faults.items():
+        numbers = (f"{reason} {count}" for reason, count in counts.items())
+        lines.append(f"  {name}: {', '.join(numbers)}")
+    return lines
 
 
 def standing_lines(

@@ -139,8 +139,8 @@ def _set_option(
                 f"{contestant.name}: UCI option {name!r}: expected true or false, got {value!r}"
             )
     driver_of(engine).forget_value(option.name)
-    setting = {option.name: None if option.type == "button" else value}
-    ask_engine(engine, engine.protocol.configure(setting), START_TIMEOUT_S)
+    sent = None if option.type == "button" else value
+    ask_engine(engine, engine.protocol.configure({option.name: sent}), START_TIMEOUT_S)
 
 
 def set_virtual_time(

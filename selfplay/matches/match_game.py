@@ -51,15 +51,20 @@ def read_info(line: str) -> Info | None:
     if "string" in words:
         words = words[: words.index("string")]
     move = next(_after("pv", words), "")
-    is_exact = (
-        "lowerbound" not in words
-        and "upperbound" not in words
-        and (move or "currmove" not in words)
+    score_cp = _score(words)
+    if "lowerbound" in words or "upperbound" in words or (not move and "currmove" in words):
+        score_cp = None
+    rank = _number(_after("multipv", words))
+    if rank is None:
+        rank = 1
+    return Info(
+        rank,
+        move,
+        score_cp,
+        depth=_number(_after("depth", words)),
+        nodes=_number(_after("nodes", words)),
+        time_ms=_number(_after("time", words)),
     )
-    rank, *numbers = (
-        _number(_after(name, words)) for name in ("multipv", "depth", "nodes", "time")
-    )
-    return Info(1 if rank is None else rank, move, _score(words) if is_exact else None, *numbers)
 
 
 def last_judgement(lines: Sequence[str], board: chess.Board) -> Info:
@@ -74,7 +79,8 @@ def last_judgement(lines: Sequence[str], board: chess.Board) -> Info:
         info = read_info(line)
         if info is None or (info.move and not is_legal(info.move, board)):
             continue
-        nodes = info.nodes if nodes is None else nodes
+        if nodes is None:
+            nodes = info.nodes
         if info.rank == 1 and info.score_cp is not None:
             return info._replace(nodes=nodes)
     return Info(nodes=nodes)
@@ -87,8 +93,8 @@ def _score(words: Sequence[str]) -> int | None:
     if kind not in ("cp", "mate") or value is None:
         return None
     if kind == "mate":
-        distance = min(abs(value), FURTHEST_MATE)
-        return MATE_SCORE_CP - distance if value > 0 else distance - MATE_SCORE_CP
+        score_cp = MATE_SCORE_CP - min(abs(value), FURTHEST_MATE)
+        return score_cp if value > 0 else -score_cp
     return max(-LARGEST_SCORE, min(LARGEST_SCORE, value))
 
 
@@ -104,7 +110,9 @@ def mate_of(score_cp: int) -> int | None:
 
 def _after(name: str, words: Sequence[str]) -> Iterator[str]:
     """Return the words after the first `name`."""
-    return iter(words[words.index(name) + 1 :] if name in words else ())
+    if name not in words:
+        return iter(())
+    return iter(words[words.index(name) + 1 :])
 
 
 def _number(words: Iterator[str]) -> int | None:
@@ -158,12 +166,13 @@ class Rules:
         check_settings(self)
 
 
-@dataclass(frozen=True)
 class SeatedEngine:
-    """A running engine and its time control."""
+    """A running engine with its time control and, in seconds, its clock in a game."""
 
-    engine: chess.engine.SimpleEngine
-    control: TimeControl
+    def __init__(self, engine: chess.engine.SimpleEngine, control: TimeControl) -> None:
+        self.engine = engine
+        self.control = control
+        self.clock_s = control.base_s
 
 
 class Thought(NamedTuple):
@@ -223,7 +232,6 @@ def play_match_game(
     """
     board = start.copy()
     game = MatchGame(board.root().fen(), list(board.move_stack))
-    clocks_s = {colour: player.control.base_s for colour, player in players.items()}
     side = chess.WHITE
     try:
         for side in chess.COLORS:
@@ -233,9 +241,9 @@ def play_match_game(
                 game.result, game.reason = ending
                 return game
             side = board.turn
-            _move(board, game, players, clocks_s, rules.patience_s)
+            _move(board, game, players, rules.patience_s)
     except EngineFault as fault:
-        game.result = "0-1" if side == chess.WHITE else "1-0"
+        game.result = _result_lost_by(side)
         game.offender = side
         game.reason = fault.reason
         game.detail = fault.detail
@@ -255,21 +263,20 @@ def _begin(engine: chess.engine.SimpleEngine, timeout_s: float) -> None:
 
 
 def _move(
-    board: chess.Board,
-    game: MatchGame,
-    players: dict[chess.Color, SeatedEngine],
-    clocks_s: dict[chess.Color, float],
-    patience_s: float,
+    board: chess.Board, game: MatchGame, players: dict[chess.Color, SeatedEngine], late_s: float
 ) -> None:
-    """Ask the side to move for its move and play it. Raises EngineFault."""
+    """Ask the side to move for its move and play it, with `late_s` of patience. Raises
+    EngineFault.
+    """
     side = board.turn
-    control, opponents_control = players[side].control, players[not side].control
-    allowed_s = control.allowed_s(clocks_s[side])
-    limit = control.limit(clocks_s[side], opponents_control, clocks_s[not side], side)
+    player, opponent = players[side], players[not side]
+    control = player.control
+    allowed_s = control.allowed_s(player.clock_s)
+    limit = control.limit(player.clock_s, opponent.control, opponent.clock_s, side)
     lines = deque[str](maxlen=KEPT_LINES)
     begin = uptime_s()
-    patience_s = control.patience_s(clocks_s[side], patience_s)
-    answer = think(players[side].engine, board, limit, patience_s, lines)
+    patience_s = control.patience_s(player.clock_s, late_s)
+    answer = think(player.engine, board, limit, patience_s, lines)
     measured_s = uptime_s() - begin
     judged = last_judgement(lines, board)
     used_s = control.used_s(measured_s, judged.nodes or 0)
@@ -280,7 +287,7 @@ def _move(
     if allowed_s is not None and used_s > allowed_s + control.tolerance_s:
         raise EngineFault(Reason.TIME, f"{used_s:.3f} s used of {allowed_s:.3f} s")
     assert answer.move is not None
-    clocks_s[side] = max(clocks_s[side] - used_s, 0.0) + control.increment_s
+    player.clock_s = max(player.clock_s - used_s, 0.0) + control.increment_s
     game.thoughts.append(Thought(round(used_ms), judged.score_cp, judged.depth, judged.nodes))
     game.moves.append(answer.move)
     board.push(answer.move)
@@ -312,15 +319,18 @@ def think(
 
 
 def _ended(engine: chess.engine.SimpleEngine, error: Exception) -> EngineFault:
-    return EngineFault(
-        Reason.DISCONNECT if engine.transport.get_returncode() == 0 else Reason.CRASH, str(error)
-    )
+    reason = Reason.DISCONNECT if engine.transport.get_returncode() == 0 else Reason.CRASH
+    return EngineFault(reason, str(error))
+
+
+def _result_lost_by(side: chess.Color) -> str:
+    return "0-1" if side == chess.WHITE else "1-0"
 
 
 def _ending(board: chess.Board, game: MatchGame, rules: Rules) -> tuple[str, Reason] | None:
     if not any(board.legal_moves):
         if board.is_check():
-            return ("0-1" if board.turn == chess.WHITE else "1-0"), Reason.CHECKMATE
+            return _result_lost_by(board.turn), Reason.CHECKMATE
         return "1/2-1/2", Reason.STALEMATE
     if board.is_repetition(3):
         return "1/2-1/2", Reason.REPETITION
@@ -331,4 +341,6 @@ def _ending(board: chess.Board, game: MatchGame, rules: Rules) -> tuple[str, Rea
     if len(board.move_stack) >= rules.longest:
         return "1/2-1/2", Reason.LENGTH
     result = rules.adjudication.result(game.white_scores(), board.fullmove_number)
-    return None if result is None else (result, Reason.ADJUDICATED)
+    if result is None:
+        return None
+    return result, Reason.ADJUDICATED

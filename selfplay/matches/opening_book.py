@@ -194,7 +194,9 @@ def playable(
         end = game_ending(
             stack_from_board(board)[-1], len(board.move_stack), longest or sys.maxsize
         )
-        return "" if end is None else f"the game is over before an engine moves: {end[0].words}"
+        if end is None:
+            return ""
+        return f"the game is over before an engine moves: {end[0].words}"
 
     return readable(
         openings, numbers, lambda error: log.warning("skipping an opening: %s", error), why_over
@@ -213,7 +215,8 @@ def readable(
     `note` hears of these. Raises DataError where MOST_UNREADABLE in a row cannot be read, or none
     is left.
     """
-    n_readable, failed = 0, 0
+    n_readable = 0
+    failed = 0
     fault = DataError("no openings")
     for number in numbers:
         try:
@@ -227,11 +230,9 @@ def readable(
             continue
         failed = 0
         if reason := why_not(opening):
-            place = (
-                openings.place(number)
-                if isinstance(openings, OpeningBook)
-                else f"opening {number + 1}"
-            )
+            place = f"opening {number + 1}"
+            if isinstance(openings, OpeningBook):
+                place = openings.place(number)
             fault = DataError(f"{place}: {reason}")
             note(fault)
         else:
@@ -298,7 +299,8 @@ def _pgn_opening(game: MainLine, place: str, plies: int, chess960: bool) -> str:
     if game.fault:
         raise DataError(f"{place.rpartition(':')[0]}:{game.fault}")
     if game.chess960 != chess960:
-        raise DataError(f"{place}: not a game of {'Chess960' if chess960 else 'standard chess'}")
+        variant = "Chess960" if chess960 else "standard chess"
+        raise DataError(f"{place}: not a game of {variant}")
     if not len(game.moves) and not game.has_start:
         raise DataError(f"{place}: no moves")
     board = board_from_row(game.start, chess960)
@@ -310,8 +312,6 @@ def _pgn_opening(game: MainLine, place: str, plies: int, chess960: bool) -> str:
 def _opening(board: chess.Board) -> str:
     """Return the opening that a board with its moves on the stack is."""
     start = board.root().fen()
-    return (
-        f"{start} moves {' '.join(move.uci() for move in board.move_stack)}"
-        if board.move_stack
-        else start
-    )
+    if not board.move_stack:
+        return start
+    return f"{start} moves {' '.join(map(chess.Move.uci, board.move_stack))}"

@@ -25,13 +25,17 @@ class GauntletSettings(NumberedSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        names = [contestant.name for contestant in (self.engine, *self.opponents)]
+        names = [contestant.name for contestant in self.contestants]
         for name in names:
             if names.count(name) > 1:
                 raise ConfigError(f"two engines are called {name!r}: give one a name=")
         if not self.opponents:
             raise ConfigError("expected at least one opponent")
         check_even(self.games)
+
+    @property
+    def contestants(self) -> tuple[Contestant, ...]:
+        return self.engine, *self.opponents
 
     @property
     def most_games(self) -> int:
@@ -57,11 +61,12 @@ class Gauntlet(NumberedSeries):
     def standing(self) -> GauntletStanding:
         rows = list(self._archive.rows.values())
         pairs = points_by_rating(rows, self.settings.ratings)
+        rating = fit_gauntlet(pairs) if pairs else None
         against = {}
         for opponent in self.settings.opponents:
             met = [row for row in rows if opponent.name in (row.white, row.black)]
             against[opponent.name] = standing(met, (self.settings.engine.name, opponent.name))
-        return GauntletStanding(fit_gauntlet(pairs) if pairs else None, against, len(rows))
+        return GauntletStanding(rating, against, len(rows))
 
     def _players(self, number: int) -> tuple[Contestant, Contestant]:
         opponents = self.settings.opponents

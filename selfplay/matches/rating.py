@@ -17,11 +17,12 @@ it keeps the ratings of those finite who won or lost every game.
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, starmap
 from typing import NamedTuple
 
 import numpy as np
 
-from selfplay.matches.archive import GameRow
+from selfplay.matches.archive import GameRow, points_of
 from selfplay.matches.statistics import NORMAL_95, complete_pairs, score_from_elo
 
 GRID_ELO = 10.0
@@ -48,8 +49,10 @@ class FittedRating(NamedTuple):
     @property
     def text(self) -> str:
         """The median with its interval, or the only end of that which is known."""
+        if math.isinf(self.low) and math.isinf(self.high):
+            return "not known yet"
         if math.isinf(self.high):
-            return "not known yet" if math.isinf(self.low) else f"above {self.low:.0f}"
+            return f"above {self.low:.0f}"
         if math.isinf(self.low):
             return f"below {self.high:.0f}"
         return f"{self.elo:.0f} [{self.low:.0f}, {self.high:.0f}]"
@@ -59,9 +62,8 @@ def points_by_rating(rows: Iterable[GameRow], ratings: Sequence[int]) -> dict[in
     """Return the points of complete pairs by the opponent's rating. The opponents of these ratings
     take turns, pair by pair.
     """
-    points = {row.number: row.first_points for row in rows}
     by_rating = dict[int, list[float]]()
-    for pair, pair_points in complete_pairs(points).items():
+    for pair, pair_points in complete_pairs(points_of(rows)).items():
         by_rating.setdefault(ratings[pair % len(ratings)], []).append(pair_points)
     return by_rating
 
@@ -85,11 +87,11 @@ def fit_gauntlet(results: Results) -> FittedRating:
     weight = _normalised(likelihood / dispersion + prior)
     by_elo = weight.sum(axis=1)
     cumulative = np.cumsum(by_elo) - by_elo / 2.0  # half of an Elo's weight lies below it
-    low, median, high = (float(np.interp(share, cumulative, elos)) for share in (LOW, 0.5, HIGH))
-    points = [pair_points for pairs in results.values() for pair_points in pairs]
+    low, median, high = np.interp((LOW, 0.5, HIGH), cumulative, elos).tolist()
+    points = list(chain(*results.values()))
     if not any(points):
         low = -math.inf
-    if all(pair_points == 2.0 for pair_points in points):
+    if points.count(2.0) == len(points):
         high = math.inf
     return FittedRating(median, low, high)
 
@@ -108,11 +110,13 @@ def _dispersion(results: Results, elos: np.ndarray, weight: np.ndarray) -> float
     """Variance of the pairs' points around the fit, divided by the variance of two coin tosses of
     the same mean.
     """
-    total, count = DISPERSION_PRIOR_PAIRS, DISPERSION_PRIOR_PAIRS
+    total = DISPERSION_PRIOR_PAIRS
+    count = DISPERSION_PRIOR_PAIRS
     for opponent, pairs in results.items():
         score = float((_expected(elos, opponent) * weight).sum())
         residuals = (np.array(pairs) - 2.0 * score) ** 2 / (2.0 * score * (1.0 - score))
-        total, count = total + float(residuals.sum()), count + len(pairs)
+        total += float(residuals.sum())
+        count += len(pairs)
     return max(LEAST_DISPERSION, total / count)
 
 
@@ -124,34 +128,33 @@ MOST_STEPS = 200
 
 
 def fit_ratings(
-    results: Mapping[tuple[str, str], tuple[float, float]], given: Mapping[str, float]
+    results: Mapping[tuple[str, str], tuple[float, float]], fixed: Mapping[str, float]
 ) -> dict[str, FittedRating]:
-    """Return the rating of everybody in `results` or `given`.
+    """Return the rating of everybody in `results` or `fixed`, whose ratings are given.
 
     results: (one player, the other) -> (points of the first, games). Every pair of players stands
     there once at most. The interval is that of the posterior's normal approximation and includes
     the uncertainty of the opponents' ratings.
     """
-    free = sorted({name for pair in results for name in pair} - given.keys())
-    centre = sum(given.values()) / len(given) if given else 0.0
-    places = {name: place for place, name in enumerate(free)}
+    free = sorted({*chain(*results)} - fixed.keys())
+    centre = sum(fixed.values()) / len(fixed) if fixed else 0.0
     # [pairs, players]: 1 for the first, -1 for the second, 0 for those whose rating is given.
     sides = np.zeros((len(results), len(free)))
     for pair, (first, second) in enumerate(results):
-        if first in places:
-            sides[pair, places[first]] += 1.0
-        if second in places:
-            sides[pair, places[second]] -= 1.0
+        if first in free:
+            sides[pair, free.index(first)] += 1.0
+        if second in free:
+            sides[pair, free.index(second)] -= 1.0
     leads = np.array(
-        [(given.get(first, centre) - given.get(second, centre)) / ELO for first, second in results]
+        [(fixed.get(first, centre) - fixed.get(second, centre)) / ELO for first, second in results]
     )
     points, games = np.array(list(results.values()), float).reshape(-1, 2).T
     odds, curvature = _most_likely(sides, leads, points, games)
     half = NORMAL_95 * ELO * np.sqrt(np.diag(np.linalg.inv(curvature)))
     elo = centre + ELO * odds
     bounds = np.stack([elo, elo - half, elo + half], axis=1).tolist()
-    fitted = {name: FittedRating(*three) for name, three in zip(free, bounds, strict=True)}
-    return {name: FittedRating(elo, elo, elo) for name, elo in given.items()} | fitted
+    fitted = dict(zip(free, starmap(FittedRating, bounds), strict=True))
+    return {name: FittedRating(elo, elo, elo) for name, elo in fixed.items()} | fitted
 
 
 def _most_likely(

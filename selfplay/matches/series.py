@@ -5,7 +5,8 @@ it.
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, is_dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -36,8 +37,9 @@ class PlannedGame:
     @property
     def colours(self) -> dict[chess.Color, Contestant]:
         """The contestants by colour. The first has White in even-numbered games."""
-        pair = (self.first, self.second) if self.number % 2 == 0 else (self.second, self.first)
-        return dict(zip((chess.WHITE, chess.BLACK), pair, strict=True))
+        if self.number % 2:
+            return {chess.WHITE: self.second, chess.BLACK: self.first}
+        return {chess.WHITE: self.first, chess.BLACK: self.second}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,11 @@ class SeriesSettings(Rules):
     seed: int = setting(1, "shuffle the openings with this random seed", least=0)
     concurrency: int = setting(1, "play this many games at once", least=1)
 
+    @property
+    def contestants(self) -> tuple[Contestant, ...]:
+        """Who plays, as far as the settings tell."""
+        return ()
+
     def description(self) -> dict[str, Any]:
         """Return the settings that must stay the same when a series is resumed, as JSON values."""
         free = (*self.FREE, "concurrency", "patience_s")
@@ -63,20 +70,14 @@ class SeriesSettings(Rules):
         Raises DataError where no opening can be read.
         """
         numbers = range(len(self.openings))
-        first, last = (
-            next(readable(self.openings, order)) for order in (numbers, reversed(numbers))
-        )
-        values = {setting.name: _plain(getattr(self, setting.name)) for setting in fields(self)}
-        parts = [
-            part
-            for value in vars(self).values()
-            for part in (value if isinstance(value, tuple) else (value,))
-        ]
-        files = [mark for part in parts if isinstance(part, Contestant) for mark in part.marks()]
-        return values | {
-            "openings": {"count": len(self.openings), "first": first, "last": last},
-            "files": files,
+        openings = {
+            "count": len(self.openings),
+            "first": next(readable(self.openings, numbers)),
+            "last": next(readable(self.openings, reversed(numbers))),
         }
+        values = {name: _plain(value) for name, value in vars(self).items()}
+        files = list(chain(*map(Contestant.marks, self.contestants)))
+        return values | {"openings": openings, "files": files}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +97,9 @@ def _plain(value: Any) -> Any:
     """Return a setting as JSON values."""
     if isinstance(value, tuple):
         return [_plain(part) for part in value]
-    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    return value
 
 
 def check_even(games: int) -> None:
@@ -223,13 +226,14 @@ class _GameSlot:
         game = play_match_game(start, players, self._settings, stop)
         if game is None:
             return None
-        offender = None if game.offender is None else colours[game.offender]
-        if offender is not None:
-            close_engine(self._engines.pop(offender), force=True)
+        offender = ""
+        if game.offender is not None:
+            offender = colours[game.offender].name
+            close_engine(self._engines.pop(colours[game.offender]), force=True)
         white, black = colours[chess.WHITE], colours[chess.BLACK]
         return GameRow(
-            planned.number, white.name, black.name, game.start_fen, " ".join(move.uci() for move in game.moves),
-            game.result, str(game.reason), "" if offender is None else offender.name, game.detail,
+            planned.number, white.name, black.name, game.start_fen, " ".join(map(chess.Move.uci, game.moves)),
+            game.result, str(game.reason), offender, game.detail,
             (round(game.slowest_ms[0], 1), round(game.slowest_ms[1], 1)), tuple(game.thoughts),
             (str(players[chess.WHITE].control), str(players[chess.BLACK].control)), self._settings.chess960, date,
         )  # fmt: skip

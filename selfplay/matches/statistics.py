@@ -24,7 +24,8 @@ LEAST_SCORE = 1e-9
 # A pair's variance as a share of s (1 - s), the variance of one game without draws: two independent
 # such games give half. The variance of a few pairs is mixed with this one, which weighs as much as
 # two more pairs. Set by hand.
-INDEPENDENT_SHARE, PRIOR_SHARE_PAIRS = 0.5, 2.0
+INDEPENDENT_SHARE = 0.5
+PRIOR_SHARE_PAIRS = 2.0
 
 
 def pentanomial(pair_points: Iterable[float]) -> np.ndarray:
@@ -49,15 +50,19 @@ def leading_pairs(points: Mapping[int, float]) -> list[float]:
 
     A sequential test on this list does not depend on which games happened to finish first.
     """
-    whole = complete_pairs(points)
-    missing = next(pair for pair in range(len(whole) + 1) if pair not in whole)
-    return [whole[pair] for pair in range(missing)]
+    pairs = complete_pairs(points)
+    leading = list[float]()
+    while len(leading) in pairs:
+        leading.append(pairs[len(leading)])
+    return leading
 
 
 def elo_from_score(score: float) -> float:
     """Elo difference that gives an expected score in 0..1; infinite at 0 and 1."""
-    if score <= 0.0 or score >= 1.0:
-        return math.inf if score >= 1.0 else -math.inf
+    if score <= 0.0:
+        return -math.inf
+    if score >= 1.0:
+        return math.inf
     return 400.0 * math.log10(score / (1.0 - score))
 
 
@@ -95,11 +100,9 @@ def estimate_elo(counts: np.ndarray) -> EloEstimate:
         raise ConfigError("an Elo estimate needs at least one pair of games")
     score = float(counts @ PAIR_SCORES) / pairs
     single = score * (1.0 - score)
-    share = (
-        float(counts @ (PAIR_SCORES - score) ** 2) / pairs / single
-        if single > 0.0
-        else INDEPENDENT_SHARE
-    )
+    share = INDEPENDENT_SHARE
+    if single > 0.0:
+        share = float(counts @ (PAIR_SCORES - score) ** 2) / pairs / single
     # The variance of a pair's score, as a share of that of one game without draws.
     share = (pairs * share + PRIOR_SHARE_PAIRS * INDEPENDENT_SHARE) / (pairs + PRIOR_SHARE_PAIRS)
     worth = pairs / share
@@ -118,7 +121,9 @@ def wilson(score: float, games: float) -> tuple[float, float]:
     spread = NORMAL_95**2 / games
     middle = (score + spread / 2.0) / (1.0 + spread)
     half = math.sqrt(score * (1.0 - score) * spread + spread**2 / 4.0) / (1.0 + spread)
-    return middle - half if score > 0.0 else 0.0, middle + half if score < 1.0 else 1.0
+    low = middle - half if score > 0.0 else 0.0
+    high = middle + half if score < 1.0 else 1.0
+    return low, high
 
 
 @dataclass(frozen=True)
@@ -168,7 +173,8 @@ class Sprt:
             return 0.0
         filled = np.where(counts == 0, CLASS_PRIOR_PAIRS, counts.astype(np.float64))
         shares = filled / filled.sum()
-        stronger, weaker = (_tilted(shares, _possible_score(elo)) for elo in (self.elo1, self.elo0))
+        stronger = _tilted(shares, _possible_score(self.elo1))
+        weaker = _tilted(shares, _possible_score(self.elo0))
         return float(counts.sum() * (shares @ np.log(stronger / weaker)))
 
     def decision(self, counts: np.ndarray) -> bool | None:

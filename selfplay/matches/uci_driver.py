@@ -81,7 +81,9 @@ def read_option(line: str) -> chess.engine.Option | None:
 
 def _number_after(word: str, details: str) -> int | None:
     number = re.search(rf"\b{word}\s+(-?\d+)(?!\S)", details)
-    return None if number is None else int(number[1])
+    if number is None:
+        return None
+    return int(number[1])
 
 
 def _clamped(number: int, least: int | None, most: int | None) -> int:
