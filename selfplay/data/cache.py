@@ -11,7 +11,6 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +30,18 @@ from engine.native.locks import FileLock
 from selfplay.records.collect import GameRecord, collect, verified_pieces, watched
 from selfplay.records.positions import PositionSet, empty_set
 
+log = logging.getLogger(__name__)
+
 LARGEST_READ = 1 << 16  # bytes of an array that is read at once
+# Of files that are taken from a folder.
+ENDINGS = set(".bz2 .gz .pgn .tar .tgz .txt .xz .zip .zst".split())
+PART_NAMES = "[0-9]*-[0-9]*"  # number, and place of the bookmark behind it
+TOLD_SHARE = 0.5  # of a game's result in the values of positions; chunks have the least of it
+PARSER_VERSION = 11  # raise it when targets or readers change: older caches are then parsed anew
+_WAIT_S = 0.2  # between two looks whether another process has parsed the file
+
+
+# ---- sets on disk --------------------------------------------------------------------------------
 
 
 def write_set(folder: Path, pieces: Sequence[PositionSet | Path]) -> None:
@@ -43,7 +53,9 @@ def write_set(folder: Path, pieces: Sequence[PositionSet | Path]) -> None:
     """
     samples = vars(empty_set())
     lengths = {name: len(sample) for name, sample in samples.items()}
-    for piece in (map_set(piece) if isinstance(piece, Path) else piece for piece in pieces):
+    for piece in pieces:
+        if isinstance(piece, Path):
+            piece = map_set(piece)
         for name, sample in samples.items():
             lengths[name] += len(getattr(piece, name)) - len(sample)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -125,14 +137,7 @@ def map_set(folder: Path) -> PositionSet:
     return positions
 
 
-log = logging.getLogger(__name__)
-
-# Of files that are taken from a folder.
-ENDINGS = set(".bz2 .gz .pgn .tar .tgz .txt .xz .zip .zst".split())
-PART_NAMES = "[0-9]*-[0-9]*"  # number, and place of the bookmark behind it
-_WAIT_S = 0.2  # between two looks whether another process has parsed the file
-TOLD_SHARE = 0.5  # of a game's result in the values of positions; chunks have the least of it
-PARSER_VERSION = 11  # raise it when targets or readers change: older caches are then parsed anew
+# ---- parsed files --------------------------------------------------------------------------------
 
 
 @dataclass
@@ -159,13 +164,18 @@ def files_in(folder: Path, seen: set[Path] | None = None) -> list[Path]:
     folder.
     """
     place = real_path(folder)
-    (seen := {*place.parents} if seen is None else seen).add(place)
-    shown = sorted(entry for entry in folder.iterdir() if not is_hidden(entry.name))
-    inside = (
-        files_in(entry, seen) if entry.is_dir() and real_path(entry) not in seen else [entry]
-        for entry in shown
-    )
-    return [file for file in chain(*inside) if file.suffix.lower() in ENDINGS and file.is_file()]
+    if seen is None:
+        seen = {*place.parents}
+    seen.add(place)
+    files = list[Path]()
+    for entry in sorted(folder.iterdir()):
+        if is_hidden(entry.name):
+            continue
+        if entry.is_dir() and real_path(entry) not in seen:
+            files += files_in(entry, seen)
+        elif entry.is_file() and entry.suffix.lower() in ENDINGS:
+            files.append(entry)
+    return files
 
 
 def load_or_parse(
@@ -184,14 +194,7 @@ def load_or_parse(
         positions, skipped = collect(games, TOLD_SHARE)
         _tell_skipped(path, skipped)
         return positions
-    with reading(path):
-        statuses = [file.stat() for file in (path, *(files_in(path) if path.is_dir() else ()))]
-    facts = (
-        "".join(f"|{status.st_size}|{status.st_mtime_ns}" for status in statuses)
-        + f"|{reader.__name__}|{PARSER_VERSION}"
-    )
-    fingerprint = hashlib.sha256(os.fsencode(real_path(path)) + facts.encode()).hexdigest()[:12]
-    entry = cache / f"{path.name[:LONGEST_NAME]}-{fingerprint}"
+    entry = cache / _entry_name(path, reader)
     if entry.is_dir():
         try:
             return map_set(entry)
@@ -209,12 +212,27 @@ def load_or_parse(
     return map_set(entry)
 
 
+def _entry_name(path: Path, reader: Reader) -> str:
+    facts = os.fsencode(real_path(path))
+    with reading(path):
+        files = [path]
+        if path.is_dir():
+            files += files_in(path)
+        for file in files:
+            status = file.stat()
+            facts += f"|{status.st_size}|{status.st_mtime_ns}".encode()
+    facts += f"|{reader.__name__}|{PARSER_VERSION}".encode()
+    return f"{path.name[:LONGEST_NAME]}-{hashlib.sha256(facts).hexdigest()[:12]}"
+
+
 def _parse_in_parts(path: Path, reader: Reader, entry: Path, folder: Path, watch: OnRead) -> None:
     """Write every piece as a set of its own, whose name tells where the next one begins, and join
     them at the end.
     """
     parts = sorted(folder.glob(PART_NAMES))
-    bookmark = Bookmark(int(parts[-1].name.split("-")[1])) if parts else Bookmark()
+    bookmark = Bookmark()
+    if parts:
+        bookmark.place = int(parts[-1].name.split("-")[1])
     games = sum(map_set(part).n_games for part in parts)
     skipped = 0
     records = watched(reader(path, bookmark), lambda count: watch(bookmark.share(), count), games)

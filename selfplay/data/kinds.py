@@ -4,6 +4,7 @@ import glob
 import logging
 import re
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 from engine.errors import DataError
@@ -25,21 +26,23 @@ _COMMENT = re.compile(r"\s*([%;(]|\{(?!\s*\"))")  # how PGN may begin, too
 
 def reader_of(kind: str, least_elo: int = 0) -> Reader:
     """Return the reader of a kind of files; least_elo: of the players of PGN games."""
-    return read_v6 if kind == CHUNKS else pgn_reader(least_elo)
+    if kind == CHUNKS:
+        return read_v6
+    return pgn_reader(least_elo)
 
 
-def data_files(paths: Iterable[Path], *wanted: str) -> list[tuple[Path, str]]:
+def data_files(paths: Iterable[Path], *kinds: str) -> list[tuple[Path, str]]:
     """(file, kind) of all that paths stand for: a file, a folder of files of one kind, or a pattern
     such as `*.pgn`.
 
     Label folders and folders of training chunks are one each, and a file that several paths stand
     for counts once. Raises DataError for a path without data, for a folder with several kinds, and
-    for a kind that is not wanted.
+    for a kind that is not among `kinds`.
     """
-    files = list(dict.fromkeys(file for path in paths for file in _files_of(path)))
+    files = list(dict.fromkeys(chain(*map(_files_of, paths))))
     for file, kind in files:
-        if kind not in wanted:
-            raise DataError(f"{file}: expected {' or '.join(wanted)}, found {kind}")
+        if kind not in kinds:
+            raise DataError(f"{file}: expected {' or '.join(kinds)}, found {kind}")
     return files
 
 
@@ -47,7 +50,7 @@ def _files_of(path: Path) -> list[tuple[Path, str]]:
     if not path.exists() and glob.has_magic(str(path)):
         if not (matches := sorted(map(Path, glob.glob(str(path))))):
             raise DataError(f"{path}: no file has such a name")
-        return [inner for file in matches for inner in _files_of(file)]
+        return list(chain(*map(_files_of, matches)))
     if not path.is_dir():
         return [(path, _kind_of_file(path))]
     if (kind := kind_of_folder(path)) == POLICIES:
@@ -56,7 +59,9 @@ def _files_of(path: Path) -> list[tuple[Path, str]]:
         raise DataError(
             f"{path} is {kind}, which has no data to learn from; `aino-train export` writes games"
         )
-    return [(path, FOLDER)] if kind else _files_of_folder(path)
+    if kind:
+        return [(path, FOLDER)]
+    return _files_of_folder(path)
 
 
 def _files_of_folder(folder: Path) -> list[tuple[Path, str]]:
@@ -64,28 +69,32 @@ def _files_of_folder(folder: Path) -> list[tuple[Path, str]]:
     Skips others.
     """
     files = list[Path]()
-    kinds = dict[str, str]()
-    known = dict[str, str]()
+    kind_of_ending = dict[str, str]()
+    first_of_kind = dict[str, str]()
     for file in files_in(folder):
-        inner = Path(file.stem).suffix
-        ending = (inner if inner in ENDINGS else "") + file.suffix
+        ending = file.suffix
+        if (inner := Path(file.stem).suffix) in ENDINGS:
+            ending = inner + ending
         try:
-            known[ending] = known.get(ending) or _kind_of_file(file)
+            kind = kind_of_ending.get(ending) or _kind_of_file(file)
         except DataError as error:
             log.warning("%s (file skipped)", error)
         else:
-            kinds.setdefault(known[ending], file.name)
+            kind_of_ending[ending] = kind
+            first_of_kind.setdefault(kind, file.name)
             files.append(file)
-    if len(kinds) > 1:
-        contents = " and ".join(f"{kind} ({name})" for kind, name in kinds.items())
+    if len(first_of_kind) > 1:
+        contents = " and ".join(f"{kind} ({name})" for kind, name in first_of_kind.items())
         raise DataError(
             f"{folder} holds {contents}: give the files of each kind by name, as in {folder}/*.pgn"
         )
-    if not kinds:
+    if not files:
         raise DataError(
             f"{folder}: no files with data in it (expected names that end in {', '.join(sorted(ENDINGS))})"
         )
-    return [(folder, CHUNKS)] if CHUNKS in kinds else [(file, PGN) for file in files]
+    if CHUNKS in first_of_kind:
+        return [(folder, CHUNKS)]
+    return [(file, PGN) for file in files]
 
 
 def _kind_of_file(path: Path) -> str:

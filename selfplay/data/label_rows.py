@@ -88,9 +88,11 @@ def write_target(words, targets, trained, slot, batch):
     score -= (score & 0x8000) << 1
     place = min(max(score, np.int64(-MOST_CP)), np.int64(MOST_CP)) + MOST_CP
     kind = np.int64(label >> np.uint64(56))
-    group = CALM_TARGETS if kind & CALM else UNSETTLED_TARGETS
+    group = UNSETTLED_TARGETS
     if len(words) == SCORED_WORDS:
         group = SCORED_TARGETS
+    elif kind & CALM:
+        group = CALM_TARGETS
     target = targets[group + min(kind & SOURCE_MASK, np.int64(LAST_SOURCE)), place]
     for c in range(3):
         batch.wdl[slot, c] = target[c]

@@ -43,10 +43,12 @@ class Tally:
     skipped: Counter[str] = field(default_factory=Counter)
 
     def __str__(self) -> str:
-        skipped = sum(self.skipped.values())
-        why = ", ".join(f"{count:,} {reason}" for reason, count in self.skipped.most_common())
+        skipped = self.skipped.total()
         text = f"{self.read + skipped:,} games seen, {self.read:,} read, {skipped:,} skipped"
-        return f"{text} ({why})" if why else text
+        if not skipped:
+            return text
+        why = ", ".join(f"{count:,} {reason}" for reason, count in self.skipped.most_common())
+        return f"{text} ({why})"
 
 
 def pgn_reader(least_elo: int = 0) -> Reader:
@@ -101,7 +103,9 @@ def _reason(game: MainLine, least_elo: int) -> str:
         game.fault = f"{game.line}:1: the result is {game.tag_result} in the tags, and {game.result} behind the moves"
     if game.fault:
         return FAULT
-    return "" if len(game.moves) else "without moves"
+    if not len(game.moves):
+        return "without moves"
+    return ""
 
 
 def _white_points(game: MainLine) -> int | None:
@@ -112,7 +116,9 @@ def _white_points(game: MainLine) -> int | None:
     if points is not None:
         return points
     end = game_ending(positions_of(game.start, game.moves)[-1], 0, LONGEST_GAME)
-    return end[1] if end is not None and end[0] in WITHOUT_MOVES else None
+    if end is None or end[0] not in WITHOUT_MOVES:
+        return None
+    return end[1]
 
 
 def record_of_result(

@@ -56,7 +56,9 @@ def limit_for(sets: Iterable[PositionSet], share: float) -> int:
     roots = np.unique(
         np.concatenate([np.zeros(0, np.int64), *(roots_of(game_keys(games)) for games in sets)])
     )
-    return max(root_limit(share), int(roots[0]) + 1) if len(roots) > 1 else 0
+    if len(roots) < 2:
+        return 0
+    return max(root_limit(share), int(roots[0]) + 1)
 
 
 def without_held_out(positions: PositionSet, limit: int) -> PositionSet:
@@ -135,11 +137,13 @@ def fingerprint(positions: PositionSet) -> str:
     return digest.hexdigest()[:16]
 
 
-def without_known_games(positions: PositionSet, known: dict[int, int]) -> tuple[PositionSet, int]:
-    """Mark every position unusable that is usable in an equal game before, here or in `known`; add
-    all to `known`.
+def without_known_games(
+    positions: PositionSet, usable_of: dict[int, int]
+) -> tuple[PositionSet, int]:
+    """Mark every position unusable that is usable in an equal game before, here or in `usable_of`;
+    add all to that.
 
-    known: for each game's key, its usable positions as bits from the lowest one on; -1 for all.
+    usable_of: for each game's key, its usable positions as bits from the lowest one on; -1 for all.
     Equal games may have labels for different positions. Returns the set and the number of equal
     games that nothing is left of. Copies only `usable`, as the rest may be mapped from disk.
     """
@@ -148,18 +152,17 @@ def without_known_games(positions: PositionSet, known: dict[int, int]) -> tuple[
     bounds = zip(positions.game_first[:-1].tolist(), positions.game_first[1:].tolist(), strict=True)
     for key, (first, last) in zip(game_keys(positions).tolist(), bounds, strict=True):
         own = usable[first:last]
-        bits = (
-            -1
-            if own.all()
-            else int.from_bytes(np.packbits(own, bitorder="little").tobytes(), "little")
-        )
-        if (seen := known.get(key)) is not None:
+        bits = -1
+        if not own.all():
+            bits = int.from_bytes(np.packbits(own, bitorder="little").tobytes(), "little")
+        if (seen := usable_of.get(key)) is not None:
             left = (bits & ~seen).to_bytes(last - first + 1, "little", signed=True)
             own[:] = np.unpackbits(
                 np.frombuffer(left, np.uint8), count=last - first, bitorder="little"
             )
-            bits, repeated = bits | seen, repeated + (not own.any())
-        known[key] = bits
+            bits |= seen
+            repeated += not own.any()
+        usable_of[key] = bits
     return replace(positions, usable=usable), repeated
 
 

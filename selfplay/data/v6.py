@@ -176,11 +176,12 @@ def read_chunk(name: str, stream: IO[bytes]) -> np.ndarray:
         ("version", VERSION, {}),
         ("input_format", CLASSICAL_INPUT, _INPUT_FORMATS),
     ):
-        for number in records[field][records[field] != expected][:1]:
-            meaning = names.get(int(number), "")
-            raise DataError(
-                f"{name}: {field} {number}{f' ({meaning})' if meaning else ''}, expected {expected}"
-            )
+        wrong = records[field][records[field] != expected]
+        if len(wrong):
+            content = f"{field} {wrong[0]}"
+            if meaning := names.get(int(wrong[0])):
+                content += f" ({meaning})"
+            raise DataError(f"{name}: {content}, expected {expected}")
     if rest or not data:
         raise DataError(
             f"{name}: {len(data)} bytes, expected a multiple of a record's {V6_RECORD.itemsize}"

@@ -128,7 +128,9 @@ def _white_points(record: np.void, name: str) -> int:
     result = float(record["result_q"])
     if not -1.0 <= result <= 1.0:
         raise DataError(f"{name}: result_q {result}, expected -1..1")
-    return -round(result) if record["side_to_move_or_enpassant"] else round(result)
+    if record["side_to_move_or_enpassant"]:
+        return -round(result)
+    return round(result)
 
 
 def _is_resigned(last: np.ndarray, info: int, white_points: int, name: str) -> bool:
@@ -141,8 +143,8 @@ def _is_resigned(last: np.ndarray, info: int, white_points: int, name: str) -> b
     if white_points and info & ADJUDICATED:
         return True
     if by_rule is not None and by_rule[0] in WITHOUT_MOVES:
-        told = RESULTS[white_points]
-        raise DataError(f"{name}: the result is {told}, which the board contradicts")
+        result = RESULTS[white_points]
+        raise DataError(f"{name}: the result is {result}, which the board contradicts")
     return False
 
 
@@ -190,10 +192,11 @@ def row_of_planes(masks: np.ndarray) -> np.ndarray:
     Castling rights belong to the outermost rooks. The move number is 1, as planes lack it.
     Repetitions are not counted. Raises FenError for an unplayable position.
     """
-    moments = masks[: 2 * lc0.PLANES_PER_POSITION]
-    boards = moments.byteswap() if masks[lc0.BLACK_TO_MOVE_PLANE] else moments
     board = chess.Board(None, chess960=True)
     board.turn = not masks[lc0.BLACK_TO_MOVE_PLANE]
+    boards = masks[: 2 * lc0.PLANES_PER_POSITION]
+    if board.turn == chess.BLACK:
+        boards = boards.byteswap()
     _put_pieces(board, boards[:6], boards[6:12])
     for plane in range(4):
         if masks[lc0.CASTLING_PLANE + plane]:
@@ -212,12 +215,12 @@ def _put_pieces(board: chess.Board, ours: np.ndarray, theirs: np.ndarray) -> Non
     Raises FenError for two on one square.
     """
     board.pawns, board.knights, board.bishops, board.rooks, board.queens, board.kings = (
-        int(word) for word in ours | theirs
-    )
+        ours | theirs
+    ).tolist()
     board.occupied_co[board.turn] = int(np.bitwise_or.reduce(ours))
     board.occupied_co[not board.turn] = int(np.bitwise_or.reduce(theirs))
     board.occupied = board.occupied_co[chess.WHITE] | board.occupied_co[chess.BLACK]
-    pieces = sum(int(word).bit_count() for word in (*ours, *theirs))
+    pieces = int(np.bitwise_count([ours, theirs]).sum())
     if pieces != board.occupied.bit_count():
         raise FenError("two pieces on one square", "placement")
 
@@ -230,7 +233,8 @@ def _outermost_rook(board: chess.Board, color: chess.Color, queenside: bool) -> 
     candidates = [rook for rook in rooks if king is not None and (rook < king) == queenside]
     if not candidates:
         raise FenError("a castling right without its rook", "castling")
-    return chess.BB_SQUARES[min(candidates) if queenside else max(candidates)]
+    rook = min(candidates) if queenside else max(candidates)
+    return chess.BB_SQUARES[rook]
 
 
 def _passed_square(turn: chess.Color, pawns: int, before: int) -> chess.Square | None:
@@ -239,7 +243,10 @@ def _passed_square(turn: chess.Color, pawns: int, before: int) -> chess.Square |
     home, back = (chess.BB_RANK_7, 8) if turn == chess.WHITE else (chess.BB_RANK_2, -8)
     if not gone & home or gone.bit_count() != 1 or come.bit_count() != 1:
         return None
-    return chess.lsb(come) + back if chess.lsb(gone) == chess.lsb(come) + 2 * back else None
+    square = chess.lsb(come) + back
+    if chess.lsb(gone) != square + back:
+        return None
+    return square
 
 
 # ---- kernels -------------------------------------------------------------------------------------

@@ -45,10 +45,12 @@ def collect(records: Iterable[GameRecord], told_share: float = 0.0) -> tuple[Pos
     """Pack the records into a PositionSet without the games that `verified_pieces` leaves out, and
     count these.
     """
-    pieces = list(verified_pieces(records, told_share))
-    return concatenate([positions for positions, _ in pieces]), sum(
-        skipped for _, skipped in pieces
-    )
+    sets = []
+    skipped = 0
+    for positions, lacking in verified_pieces(records, told_share):
+        sets.append(positions)
+        skipped += lacking
+    return concatenate(sets), skipped
 
 
 def watched(
@@ -74,7 +76,9 @@ def verified_pieces(
     while chunk := list(islice(iterator, GAMES_PER_CHUNK)):
         packed = _pack(chunk)
         legal = legal_games(packed, packed.wdl >= told_share)
-        yield packed if legal.all() else packed.select(legal), int(np.count_nonzero(~legal))
+        if not legal.all():
+            packed = packed.select(legal)
+        yield packed, int(np.count_nonzero(~legal))
 
 
 def legal_games(games: PositionSet, may_be: np.ndarray) -> np.ndarray:
@@ -94,14 +98,18 @@ def _pack(records: list[GameRecord]) -> PositionSet:
         parts = [getattr(record, name) for record in records]
         return np.concatenate(parts).astype(dtype)
 
-    left = [np.arange(len(record.moves), 0, -1) - record.resigned for record in records]
-    ratings = [
-        np.full(len(record.moves), UNKNOWN_RATING) if record.rating is None else record.rating
-        for record in records
-    ]
+    counts, left, ratings = [], [], []
+    for record in records:
+        n = len(record.moves)
+        rating = record.rating
+        if rating is None:
+            rating = np.full(n, UNKNOWN_RATING)
+        counts.append(n)
+        left.append(np.arange(n, 0, -1) - record.resigned)
+        ratings.append(rating)
     return PositionSet(
         starts=np.stack([record.start for record in records]),
-        game_first=offsets(np.array([len(record.moves) for record in records])),
+        game_first=offsets(np.array(counts)),
         moves=joined("moves", np.uint16),
         target_first=offsets(joined("target_counts", np.int64)),
         target_moves=joined("target_moves", np.uint16),
@@ -142,7 +150,10 @@ def verify_games(
             rows[0] = rows[1]
         last = game_first[game + 1] - 1
         if legal[game] and last >= game_first[game] and not generate(rows[0], legal_moves):
-            legal[game] = may_be[last, 0 if in_check(rows[0]) else 1]
+            result = 1  # stalemate
+            if in_check(rows[0]):
+                result = 0
+            legal[game] = may_be[last, result]
 
 
 @kernel()

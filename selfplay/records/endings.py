@@ -22,7 +22,7 @@ class Ending(IntEnum):
     REPETITION = 4, "third repetition"
     MATERIAL = 5, "no side can mate"
     # Cut off at the longest allowed length, counted as a draw.
-    LENGTH = (6, "the longest allowed game")
+    LENGTH = 6, "the longest allowed game"
     RESIGNATION = 7, "resignation"
 
     words: str
@@ -54,15 +54,23 @@ def game_ending(row: np.ndarray, ply: int, longest: int) -> tuple[Ending, int] |
     """
     end = ending.game_end(row, generate(row, np.empty(MAX_MOVES, np.uint16)))
     if end == ending.CHECKMATE:
-        return Ending.CHECKMATE, 1 if row[SIDE] == 1 else -1
+        return Ending.CHECKMATE, points_if_lost(row)
     if end != ending.ONGOING:
         return _DRAWS[end], 0
-    return (Ending.LENGTH, 0) if ply >= longest else None
+    if ply >= longest:
+        return Ending.LENGTH, 0
+    return None
+
+
+def points_if_lost(row: np.ndarray) -> int:
+    """Return White's points, 1 or -1, where the side to move has lost."""
+    return 2 * int(row[SIDE]) - 1
 
 
 def positions_of(start: np.ndarray, moves: np.ndarray) -> np.ndarray:
     """uint64[n + 1, 16]. Raises DataError for an illegal move, as a damaged record may have."""
-    stack, legal = np.zeros((len(moves) + 1, ROW_WORDS), np.uint64), np.zeros(MAX_MOVES, np.uint16)
+    stack = np.zeros((len(moves) + 1, ROW_WORDS), np.uint64)
+    legal = np.zeros(MAX_MOVES, np.uint16)
     stack[0] = start
     for ply, move in enumerate(moves.astype(np.uint16)):
         if move not in legal[: generate(stack[ply], legal)]:

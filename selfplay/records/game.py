@@ -56,7 +56,9 @@ class SelfPlayRecord:
         """The moves uint16 that were played, without the one that a side chose and then
         resigned.
         """
-        return self.moves[:-1] if self.ending is Ending.RESIGNATION else self.moves
+        if self.ending is Ending.RESIGNATION:
+            return self.moves[:-1]
+        return self.moves
 
     @property
     def wrongly_given_up(self) -> bool:
@@ -68,7 +70,7 @@ class SelfPlayRecord:
 
 def _layout(n: int, t: int, scored: bool) -> list[tuple[str, str, tuple[int, ...]]]:
     """(field, dtype, shape) of the arrays behind the header."""
-    return [
+    layout = [
         ("start", "<u8", (ROW_WORDS,)),
         ("moves", "<u2", (n,)),
         ("full", "|u1", (n,)),
@@ -76,8 +78,10 @@ def _layout(n: int, t: int, scored: bool) -> list[tuple[str, str, tuple[int, ...
         ("target_moves", "<u2", (t,)),
         ("target_visits", "<u2", (t,)),
         ("root_wdl", "<f2", (n, 3)),
-        *([("target_scores", "<i2", (t,))] if scored else []),
     ]
+    if scored:
+        layout.append(("target_scores", "<i2", (t,)))
+    return layout
 
 
 def encode_record(game: SelfPlayRecord) -> bytes:
@@ -87,14 +91,12 @@ def encode_record(game: SelfPlayRecord) -> bytes:
     try:
         side = SIDES.index(game.gave_up)
         ending = game.ending | side << 4 | game.played_through << 6 | scored << 7
-        header = HEADER.pack(game.generation, game.number, game.white_points, ending, n, t)
+        record = HEADER.pack(game.generation, game.number, game.white_points, ending, n, t)
     except (ValueError, struct.error) as error:
         raise DataError(f"a self-play record that cannot be stored: {error}") from error
-    arrays = [
-        np.ascontiguousarray(getattr(game, name)).astype(dtype)
-        for name, dtype, _ in _layout(n, t, scored)
-    ]
-    return header + b"".join(array.tobytes() for array in arrays)
+    for name, dtype, _ in _layout(n, t, scored):
+        record += np.asarray(getattr(game, name), dtype).tobytes()
+    return record
 
 
 def decode_record(payload: bytes) -> SelfPlayRecord:
@@ -146,10 +148,8 @@ def _check_values(points: int, fields: dict[str, np.ndarray]) -> None:
 
 def _are_apart(bitboards: np.ndarray) -> bool:
     """Whether no two bitboards share a square."""
-    return (
-        sum(int(bitboard).bit_count() for bitboard in bitboards)
-        == int(np.bitwise_or.reduce(bitboards)).bit_count()
-    )
+    joined = np.bitwise_or.reduce(bitboards)
+    return bool(np.bitwise_count(bitboards).sum() == np.bitwise_count(joined))
 
 
 def training_game(game: SelfPlayRecord, value_share: float) -> GameRecord:
@@ -163,15 +163,16 @@ def training_game(game: SelfPlayRecord, value_share: float) -> GameRecord:
     black_to_move = (np.arange(len(game.moves)) + int(game.start[SIDE])) % 2 == 1
     result = wdl_from_result(game.white_points, black_to_move)
     roots = game.root_wdl.astype(np.float32)
+    scores = game.target_scores
+    if scores is None:
+        scores = np.full(len(visits), UNKNOWN_SCORE, np.int16)
     return GameRecord(
         start=game.start,
         moves=game.moves,
         target_counts=counts,
         target_moves=game.target_moves,
         target_probs=(visits / np.maximum(totals, 1)[owner]).astype(np.float32),
-        target_scores=np.full(len(visits), UNKNOWN_SCORE, np.int16)
-        if game.target_scores is None
-        else game.target_scores,
+        target_scores=scores,
         wdl=(1.0 - value_share) * result + value_share * roots,
         usable=game.full & (totals > 0),
         resigned=game.ending is Ending.RESIGNATION,

@@ -12,8 +12,8 @@ them again.
 
 import json
 import os
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -129,8 +129,8 @@ def composition(rows: np.ndarray) -> Composition:
         counts += kinds.reshape(16, 16).sum(axis=0)
         calm += int(kinds.reshape(8, 2, 16)[:, 1].sum())
         balanced += int(np.count_nonzero(np.abs(fields["score"].astype(np.int32)) < BALANCED_CP))
-    named = {name: int(count) for name, count in zip(SOURCES, counts, strict=False)}
-    return Composition(named, len(rows), calm, balanced)
+    sources = dict(zip(SOURCES, counts.tolist(), strict=False))
+    return Composition(sources, len(rows), calm, balanced)
 
 
 def begin_or_continue(folder: Path, settings: dict[str, Any]) -> None:
@@ -164,9 +164,8 @@ class LabelWriter:
         _cut_off(folder / VALUES_FILE, self.published.values * VALUE_WORDS * 8)
         _cut_off(folder / SCORED_FILE, self.published.scored * SCORED_WORDS * 8)
 
-    def publish(self, chunks: Iterable[Chunk]) -> None:
+    def publish(self, chunks: Sequence[Chunk]) -> None:
         """Append chunks: first their rows, then the totals."""
-        chunks = list(chunks)
         totals = self.published
         for chunk in chunks:
             totals = totals.after(chunk)
@@ -205,11 +204,12 @@ def _read_published(folder: Path) -> Published:
     path = folder / PUBLISHED
     if not path.is_file():
         return Published()
-    totals = _read_object(path)
-    names = [field.name for field in fields(Published)]
-    if not all(_is_count(totals.get(name)) for name in names):
-        raise DataError(f"{path}: expected the totals {', '.join(names)}, found {totals}")
-    return Published(**{name: totals[name] for name in names})
+    content = _read_object(path)
+    names = asdict(Published())
+    totals: list[Any] = list(map(content.get, names))
+    if not all(map(_is_count, totals)):
+        raise DataError(f"{path}: expected the totals {', '.join(names)}, found {content}")
+    return Published(*totals)
 
 
 def _is_count(total: Any) -> bool:

@@ -106,7 +106,9 @@ def _spread(usable: np.ndarray, game_first: np.ndarray, group: int) -> np.ndarra
     Of a game with m usable positions every k-th from the first comes first, with k = ceil(m /
     group), then every k-th from the second, and so on.
     """
-    members = np.flatnonzero(usable).astype(np.uint32 if len(usable) < 2**32 else np.uint64)
+    members = np.flatnonzero(usable)
+    if len(usable) < 2**32:
+        members = members.astype(np.uint32)
     if group == 1:
         return members
     counts = np.diff(np.searchsorted(members, game_first))

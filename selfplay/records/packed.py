@@ -191,8 +191,12 @@ def _put_en_passant(row, file_from_one):
     if file_from_one > 8:
         return False
     side = np.int64(row[layout.SIDE])
-    square = file_from_one - 1 + (40 if side == 0 else 16)
-    pawn, origin = (square - 8, square + 8) if side == 0 else (square + 8, square - 8)
+    forward = np.int64(8)  # as White sees it, who captures a pawn that came from behind the square
+    square = file_from_one - 1 + 40
+    if side != 0:
+        forward = np.int64(-8)
+        square = file_from_one - 1 + 16
+    pawn, origin = square - forward, square + forward
     if not row[layout.PAWN] & row[layout.BLACK - side] & bit(pawn) or (
         row[layout.WHITE] | row[layout.BLACK]
     ) & (bit(square) | bit(origin)):

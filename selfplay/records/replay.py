@@ -7,6 +7,7 @@ Reopening it cuts damage out.
 """
 
 import logging
+import math
 import re
 import struct
 import zlib
@@ -33,19 +34,20 @@ def part_path(folder: Path, generation: int) -> Path:
     return segment_path(folder, generation).with_suffix(".part")
 
 
-def published_generations(folder: Path) -> list[int]:
-    """Numbers of the published generations, ascending."""
-    return sorted(generation_files(folder, "replay"))
+def published_generations(folder: Path, first: int = 0, last: float = math.inf) -> list[int]:
+    """Numbers of the published generations from `first` to `last`, ascending."""
+    return sorted(n for n in generation_files(folder, "replay") if first <= n <= last)
 
 
 def generation_files(folder: Path, ending: str) -> dict[int, Path]:
     """Return the files `gen-NNNNN.ending` of a folder by generation; copies of them that carry more
     words are none.
     """
-    names = {
-        path: re.fullmatch(rf"gen-(\d{{5,}})\.{ending}", path.name) for path in folder.glob("gen-*")
-    }
-    return {int(name[1]): path for path, name in names.items() if name}
+    files = {}
+    for path in folder.glob("gen-*"):
+        if name := re.fullmatch(rf"gen-(\d{{5,}})\.{ending}", path.name):
+            files[int(name[1])] = path
+    return files
 
 
 def read_segment(path: Path) -> tuple[list[SelfPlayRecord], int]:
@@ -65,7 +67,8 @@ def read_segment(path: Path) -> tuple[list[SelfPlayRecord], int]:
     while position < len(data):
         payload = _payload_at(data, position)
         if payload is None:
-            position, damaged = position + 1, damaged + 1
+            position += 1
+            damaged += 1
             continue
         records.append(decode_record(payload))
         position += FRAME.size + len(payload)
@@ -82,7 +85,9 @@ def _payload_at(data: bytes, start: int) -> bytes | None:
     if not HEADER.size <= length <= min(LARGEST_RECORD, len(data) - start - FRAME.size):
         return None
     payload = data[start + FRAME.size : start + FRAME.size + length]
-    return payload if zlib.crc32(payload) == checksum else None
+    if zlib.crc32(payload) != checksum:
+        return None
+    return payload
 
 
 def published_games(folder: Path, generation: int) -> list[SelfPlayRecord]:
@@ -132,7 +137,10 @@ class ReplayWriter:
         self._published = segment_path(folder, generation)
         self._path = part_path(folder, generation)
         begun = self._path.is_file() and self._path.stat().st_size >= len(REPLAY_MAGIC)
-        records, self.cut_bytes = read_segment(self._path) if begun else ([], 0)
+        records: list[SelfPlayRecord] = []
+        self.cut_bytes = 0
+        if begun:
+            records, self.cut_bytes = read_segment(self._path)
         if not begun or self.cut_bytes:
             write_records(self._path, records)
         self.games = {record.number: record for record in records}
