@@ -53,7 +53,9 @@ def family_of(net: str, part: str = "policy") -> Family:
         return CustomFamily(net)
     if net.startswith("sparse"):
         config = SparseConfig.parse(net)
-        return ValueFamily(config) if part == "value" else SparseFamily(config)
+        if part == "value":
+            return ValueFamily(config)
+        return SparseFamily(config)
     if part == "value":
         raise ConfigError(f"{net} has no value trunk: expected a network such as sparse-768+v256")
     if net.startswith("people") and "x" not in net:
@@ -64,14 +66,14 @@ def family_of(net: str, part: str = "policy") -> Family:
     return PlanesFamily(planes_config_named(net))
 
 
-def net_of_file(path: Path, wanted: str | None) -> str:
-    """Return the name of the network in a file, which must be the `wanted` one if there is one.
+def net_of_file(path: Path, expected: str | None) -> str:
+    """Return the name of the network in a file, which must be the `expected` one if there is one.
 
-    A file with weights of somebody's own class does not name the class: `wanted` must. Raises
+    A file with weights of somebody's own class does not name the class: `expected` must. Raises
     ConfigError.
     """
-    if wanted is not None and is_custom(wanted):
-        return wanted
+    if expected is not None and is_custom(expected):
+        return expected
     try:
         net = net_of_model(dit.load(path)[0])
     except NetFileError:
@@ -81,6 +83,6 @@ def net_of_file(path: Path, wanted: str | None) -> str:
         raise ConfigError(
             f"--initial: {path} holds the weights of a class of your own: {advice}"
         ) from None
-    if wanted not in (None, net):
-        raise ConfigError(f"--initial: {path} is a network {net}, but net is {wanted!r}")
+    if expected not in (None, net):
+        raise ConfigError(f"--initial: {path} is a network {net}, but net is {expected!r}")
     return net

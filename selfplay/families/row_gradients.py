@@ -1,7 +1,7 @@
 """What sparse networks and value trunks share in training: gradients and held-out scores."""
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -26,8 +26,8 @@ class RowGradients(GradientSource):
     """Gradients on the processor, with metrics `LossSums`. The layer's parameters move into `tables`,
     which `named` gives their names.
 
-    `found` has the results of up to `batch_size` positions. The order of every sum is the same for
-    any number of threads.
+    `results` has what is computed of up to `batch_size` positions. The order of every sum is the
+    same for any number of threads.
     """
 
     measures_norm = False
@@ -38,7 +38,7 @@ class RowGradients(GradientSource):
         config: Any,
         tables: Any,
         named: Any,
-        found: Any,
+        results: Any,
         settings: LearnerSettings,
     ) -> None:
         self.parameters: Gradients = named(tables, config)
@@ -48,7 +48,7 @@ class RowGradients(GradientSource):
         layer.adopt_parameters(self.parameters)
         self.config = config
         self.tables = tables
-        self.found = found
+        self.results = results
         self.flat_slopes, self.slopes = new_tables(config)
         self.grads = named(self.slopes, config)
 
@@ -60,8 +60,8 @@ class RowGradients(GradientSource):
         count = len(batch.wdl)
         self.forward(batch, count)
         self.backward(batch, count)
-        losses = self.found.losses[:count].sum(axis=0, dtype=np.float64)
-        n_targets = np.count_nonzero(self.found.known[:count], axis=0)
+        losses = self.results.losses[:count].sum(axis=0, dtype=np.float64)
+        n_targets = np.count_nonzero(self.results.known[:count], axis=0)
         sums = LossSums(*losses.tolist(), *n_targets.tolist())
         return StepResult(sums.total(count, self._weights), sums.metrics(count), self.grads)
 
@@ -71,7 +71,7 @@ class RowGradients(GradientSource):
 
     @abstractmethod
     def forward(self, batch: Any, count: int) -> None:
-        """Run batch[:count] forward, and back through the small layers: fills `found`, including
+        """Run batch[:count] forward, and back through the small layers: fills `results`, including
         losses.
         """
 
@@ -87,11 +87,11 @@ class RowGradients(GradientSource):
         read: from (first, last, positions of the part in the order of their versions) to the inputs
         of the layers. write: takes the same and the gradient of the inputs.
         """
-        results = self.found
+        results = self.results
 
         def learn(part: tuple[int, int]) -> Gradients:
             grads = Gradients()
-            (order, groups) = layers.by_version(batch.version[slice(*part)])
+            order, groups = layers.by_version(batch.version[slice(*part)])
             own = part[0] + order
             outputs, backward = network(
                 partial(layers.chosen_dense, self.parameters, grads, groups), read(*part, own)
@@ -109,9 +109,13 @@ class RowGradients(GradientSource):
             self._small = self.pool.map(learn, pairwise([*range(0, count, PART), count]))
 
     def write_small(self) -> None:
-        """Write the gradients of the layers in `learn_parts`, added in the order of the parts."""
-        for name in self._small[0]:
-            self.grads[name][...] = sum(part[name] for part in self._small)
+        """Write the gradients of the layers in `learn_parts`."""
+        self.write_sums(self._small)
+
+    def write_sums(self, parts: Sequence[Gradients]) -> None:
+        """Write gradients that the parts of a batch have, added in the order of the parts."""
+        for name in parts[0]:
+            self.grads[name][...] = sum(part[name] for part in parts)
 
 
 class RowsHeldOut(HeldOut):
@@ -131,13 +135,10 @@ class RowsHeldOut(HeldOut):
         )
         with scoring.pool:
             scoring.forward(self.batch, count)
-        losses = scoring.found.losses[:count]
-        has_target = scoring.found.known[:count] > 0
-        return scores_of(
-            part_sums(
-                np.column_stack([self.hits(scoring.found) & has_target[:, 0], losses, has_target])
-            )
-        )
+        losses = scoring.results.losses[:count]
+        has_target = scoring.results.known[:count] > 0
+        hits = self.hits(scoring.results) & has_target[:, 0]
+        return scores_of(part_sums(np.column_stack([hits, losses, has_target])))
 
     def hits(self, results: Any) -> np.ndarray:
         """Return which targets' best moves the model found."""

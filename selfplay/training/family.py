@@ -66,11 +66,9 @@ def scores_of(parts: np.ndarray) -> HeldOutScores:
         "policy": (policy, counts[0]),
         "value": (value, counts[1]),
         "moves_left": (left, counts[2]),
+        "top1": (hits, counts[0]),
     }
-    errors = {
-        f"{name}_error": _error_of(*pair)
-        for name, pair in {**targets, "top1": (hits, counts[0])}.items()
-    }
+    errors = {f"{name}_error": _error_of(*pair) for name, pair in targets.items()}
     return HeldOutScores(
         **asdict(sums.means), top1=mean_of(float(hits.sum()), sums.with_policy), **errors
     )
@@ -163,6 +161,9 @@ class Family(ABC):
 
     recipe: Recipe  # default training settings
     mixture: Callable[..., Batches]  # makes the batches of sets; arguments as `Batches`
+    # Makes a fixed sample to score networks on, at most so many positions. Raises ConfigError for a
+    # set of which the family's networks see nothing.
+    heldout: Callable[[TrainingSet, int], HeldOut]
     plays = True  # whether its networks are evaluators of the engine
     runs_on_gpu = False  # whether its networks can train and play on a GPU
 
@@ -194,9 +195,3 @@ class Family(ABC):
         self, model: Layer, batches: Batches, settings: LearnerSettings, rate: Rate, backend: str
     ) -> Learning:
         """Return what trains the model on the batches; arguments and errors as of `Learner`."""
-
-    @abstractmethod
-    def heldout(self, positions: TrainingSet, limit: int) -> HeldOut:
-        """Return a fixed sample to score networks on, at most `limit` positions. Raises ConfigError
-        for a set of which the family's networks see nothing.
-        """

@@ -23,9 +23,9 @@ from engine.nn.training.gradient_source import GradientSource
 from engine.nn.training.optimizers import Optimizer
 from engine.nn.training.trainer import Trainer
 from engine.nn.training.trainer_settings import TrainerSettings
-from selfplay.training.family import Family, HeldOut, Learning, LearningState, Rate
+from selfplay.training.family import Family, Learning, LearningState, Rate
 from selfplay.training.losses import Losses, LossSums
-from selfplay.training.mixture import Batches, TrainingSet
+from selfplay.training.mixture import Batches
 from selfplay.training.recipe import LearnerSettings
 
 REMEMBERING = 0.01  # share of the time for copies of the state from a device
@@ -36,7 +36,7 @@ class LayersFamily(Family):
 
     # Makes what computes those of a model from batches.
     gradients: Callable[[Layer, LearnerSettings], GradientSource]
-    sample: Callable[[TrainingSet, int], HeldOut]  # makes what `heldout` returns
+
     clips = False  # whether gradients are clipped; their norm takes one more pass over all of them
     average_every = 1  # steps between two updates of the averaged weights
 
@@ -62,9 +62,6 @@ class LayersFamily(Family):
         self, model: Layer, batches: Batches, settings: LearnerSettings, rate: Rate, backend: str
     ) -> Learner:
         return Learner(self, model, batches, settings, rate, backend)
-
-    def heldout(self, positions: TrainingSet, limit: int) -> HeldOut:
-        return self.sample(positions, limit)
 
 
 class Learner(Learning):

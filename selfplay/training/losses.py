@@ -13,12 +13,16 @@ class LossWeights:
 
 def mean_of(total: float, count: float) -> float | None:
     """Return the mean of `count` numbers; None of none."""
-    return total / count if count else None
+    if not count:
+        return None
+    return total / count
 
 
 def number_text(value: float | None, form: str = ".4f") -> str:
     """Return a number in this format, or a dash for one that was not measured."""
-    return "-" if value is None else format(value, form)
+    if value is None:
+        return "-"
+    return format(value, form)
 
 
 @dataclass(frozen=True)

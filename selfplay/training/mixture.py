@@ -47,24 +47,21 @@ class Batches(ABC):
         sets = sets_of(self.kind, sets, self.refusal)
         self.batch_size, self.variations = batch_size, variations
         self._seed = seed
-        pairs = [
-            (training_set, share / sum(shares))
-            for training_set, share in zip(sets, shares, strict=True)
-            if share > 0
-        ]
-        self._sets = [training_set for training_set, _ in pairs]
-        self._orders = [
-            training_set.order(seed + i, self.groups) for i, training_set in enumerate(self._sets)
-        ]
-        if not all(len(order) for order in self._orders):
+        self._sets = list[TrainingSet]()
+        self._orders = []
+        used_shares = []
+        for training_set, share in zip(sets, shares, strict=True):
+            if share > 0:
+                self._orders.append(training_set.order(seed + len(self._sets), self.groups))
+                self._sets.append(training_set)
+                used_shares.append(share / sum(shares))
+        if not all(map(len, self._orders)):
             raise ConfigError(
                 "a training set with a positive share has no usable positions: give more or longer games"
             )
         self.n_positions = sum(training_set.n_usable for training_set in self._sets)
-        shares_left = np.cumsum([share for _, share in reversed(pairs)])[::-1]
-        self._parts = [
-            float(share / left) for (_, share), left in zip(pairs, shares_left, strict=True)
-        ]
+        shares_left = np.cumsum(used_shares[::-1])[::-1]
+        self._parts = (used_shares / shares_left).tolist()
         self._batch = self.new_batch(batch_size)
         self._samplers = PerThread()
 
@@ -104,9 +101,8 @@ class Batches(ABC):
 
     def _fill(self, task: tuple[int, np.ndarray, np.ndarray, Any]) -> None:
         i, *arguments = task
-        self._samplers.own(lambda: [self.sampler(training_set) for training_set in self._sets])[
-            i
-        ].fill(*arguments)
+        samplers = self._samplers.own(lambda: list(map(self.sampler, self._sets)))
+        samplers[i].fill(*arguments)
 
     @staticmethod
     @abstractmethod

@@ -7,6 +7,7 @@ import glob
 import hashlib
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -29,8 +30,8 @@ from selfplay.records.positions import PositionSet, concatenate
 from selfplay.training.mixture import TrainingSet
 
 LEAST_GAMES = 2  # one to train on, one to hold out
-# Rows of a label folder, to find those that are scored.
-MOST_LOOKED_AT, MOST_SCORED = (1 << 20, 1 << 13)
+MOST_LOOKED_AT = 1 << 20  # rows of a label folder, to find those that are scored
+MOST_SCORED = 1 << 13
 
 
 class Source(NamedTuple):
@@ -178,7 +179,7 @@ def load_training_data(
     _check_all_teach(files.data, sources)
     folders = [file for file in sources if file.kind == FOLDER]
     games = [file for file in sources if file.kind != FOLDER]
-    heldout_games = read_heldout(files.heldout, cache) if files.heldout else None
+    heldout_games = None if files.heldout is None else read_heldout(files.heldout, cache)
     heldout: TrainingSet
     if games:
         heldout, left_out = _hold_out_games(games, files, heldout_games, tell)
@@ -214,11 +215,10 @@ def _read_files(
             path, reader, cache, lambda share, games: watch(path.name, share, games)
         )
 
-    return [
-        _File(*file, number, load(*file))
-        for number, source in enumerate(files.found())
-        for file in source
-    ]
+    sources = []
+    for number, source in enumerate(files.found()):
+        sources += [_File(*file, number, load(*file)) for file in source]
+    return sources
 
 
 def _names_by_kind(sources: list[_File]) -> dict[str, list[str]]:
@@ -256,13 +256,16 @@ def _weights(used: list[_File], sources: Sequence[Source]) -> list[float]:
     """Return the mixture weight of every file: its part of its source's weight by positions, or
     just its positions.
     """
-    totals = [
-        sum(file.positions for file in used if file.source == number)
-        for number in range(len(sources))
-    ]
-    by_position = [1.0 if source.weight is None else source.weight / max(1, total)
-             for source, total in zip(sources, totals, strict=True)]  # fmt: skip
-    return [by_position[file.source] * file.positions for file in used]
+    totals = Counter[int]()
+    for file in used:
+        totals[file.source] += file.positions
+    weights = []
+    for file in used:
+        of_position = 1.0
+        if (weight := sources[file.source].weight) is not None:
+            of_position = weight / totals[file.source]
+        weights.append(of_position * file.positions)
+    return weights
 
 
 def _each_once(games: PositionSet) -> PositionSet:
@@ -280,7 +283,7 @@ def _hold_out_games(
     """(held-out games of the first source, what labels leave out). Leaves in every file only what
     is trained on.
 
-    given: games that are held out besides.
+    heldout_games: games that are held out besides.
     """
     first = [file.content for file in games if file.source == games[0].source]
     name = files.data[games[0].source].path

@@ -11,9 +11,7 @@ import numpy as np
 from engine.network.people.mixer import mix
 from engine.network.people.people_features import PIECE_GROUPS
 from engine.network.people.people_model import PeopleNetwork
-from engine.network.people.people_parameters import (
-    PeopleConfig,
-)
+from engine.network.people.people_parameters import PeopleConfig
 from engine.nn.layer import Gradients, Layer
 from engine.nn.training.optimizers import Optimizer
 from selfplay.families.people.people_sampler import PeopleSampler, new_people_batch
@@ -40,8 +38,8 @@ class PeopleMixture(SparseMixture):
         self._config = config
         super().__init__(*arguments)
 
-    def sampler(self, one: Any) -> Any:
-        return PeopleSampler(one, self._config)
+    def sampler(self, games: Any) -> Any:
+        return PeopleSampler(games, self._config)
 
 
 class PeopleGradients(SparseGradients):
@@ -66,9 +64,7 @@ class PeopleGradients(SparseGradients):
 
     def write_small(self) -> None:
         super().write_small()
-        parts = [self._mixers[first] for first in sorted(self._mixers)]
-        for name in parts[0]:
-            self.grads[name][...] = sum(part[name] for part in parts)
+        self.write_sums([mixer for _, mixer in sorted(self._mixers.items())])
 
 
 class PeopleFamily(LayersFamily):
@@ -81,7 +77,7 @@ class PeopleFamily(LayersFamily):
     def __init__(self, config: PeopleConfig) -> None:
         self._config = config
         self.mixture = partial(PeopleMixture, config)
-        self.sample = partial(
+        self.heldout = partial(
             SparseHeldOut,
             new_batch=new_people_batch,
             sampler=partial(PeopleSampler, config=config),

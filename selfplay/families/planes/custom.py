@@ -8,6 +8,7 @@ lets candidates play the gate. Such a file names no code: what runs is what `--n
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -90,11 +91,12 @@ class CustomFamily(Family):
     Aino moves nothing to a GPU; the class may use one by itself.
     """
 
-    # `CustomLearner` makes a `PlanesBatch` of each batch.
-    recipe, mixture = (TOWER_RECIPE, PlanesMixture)
+    recipe = TOWER_RECIPE
+    mixture = PlanesMixture  # `CustomLearner` makes a `PlanesBatch` of each batch
 
     def __init__(self, place: str) -> None:
         self._place = place
+        self.heldout = partial(CustomHeldOut, self)
 
     def network(self, model: Layer) -> CustomNetwork:
         """Return the network with these weights. Raises ConfigError as `make_custom`."""
@@ -117,9 +119,6 @@ class CustomFamily(Family):
         self, model: Layer, batches: Batches, settings: LearnerSettings, rate: Rate, backend: str
     ) -> CustomLearner:
         return CustomLearner(self, model, batches, rate if callable(rate) else lambda step: rate)
-
-    def heldout(self, positions: TrainingSet, limit: int) -> CustomHeldOut:
-        return CustomHeldOut(self, positions, limit)
 
 
 class CustomLearner(Learning):
@@ -172,10 +171,8 @@ def planes_batch(batch: TrainingBatch) -> PlanesBatch:
     count = len(batch.n_moves)
     rows, columns = np.nonzero(np.arange(batch.policy.shape[1]) < batch.n_moves[:, None])
     places = rows, batch.policy_index[rows, columns]
-    policy, legal = (
-        np.zeros((count, POLICY_SIZE), np.float32),
-        np.zeros((count, POLICY_SIZE), np.bool_),
-    )
+    policy = np.zeros((count, POLICY_SIZE), np.float32)
+    legal = np.zeros((count, POLICY_SIZE), np.bool_)
     policy[places] = batch.policy[rows, columns]
     legal[places] = True
     return PlanesBatch(

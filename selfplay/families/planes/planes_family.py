@@ -79,7 +79,9 @@ def planes_of(masks: np.ndarray, backend: Backend = NUMPY) -> Array:
     """Input planes float32[B, 112, 8, 8] on `backend` of masks uint64[B, 112]; their memory is
     channels-last.
     """
-    return float_planes(masks) if backend is NUMPY else planes_on(backend, masks)
+    if backend is NUMPY:
+        return float_planes(masks)
+    return planes_on(backend, masks)
 
 
 class PlanesGradients(GradientSource):
@@ -121,8 +123,11 @@ def _table(backend: Backend, planes: int, size: int) -> Array:
     """Return where a policy of `size` logits has each move, int64 [1858]; `planes` is 0 for one
     without planes.
     """
-    table = HEAD_INDEX["classical" if size == POLICY_SIZE else "attention"]
-    table = CONV_INDEX % 64 * planes + CONV_INDEX // 64 if planes else table
+    table = HEAD_INDEX["attention"]
+    if planes:
+        table = CONV_INDEX % 64 * planes + CONV_INDEX // 64
+    elif size == POLICY_SIZE:
+        table = HEAD_INDEX["classical"]
     return backend.asarray(table.astype(np.int64))
 
 
@@ -135,10 +140,14 @@ def legal_logits(policy: Array, batch: TrainingBatch) -> tuple[Array, Array, Arr
     backend = backend_of(policy)
     size = math.prod(policy.shape[1:])
     xp = backend.xp
-    table = _table(backend, policy.shape[1] if policy.ndim == 4 else 0, size)
+    planes = 0
+    rows = policy
+    if policy.ndim == 4:
+        planes = policy.shape[1]
+        rows = policy.transpose(0, 2, 3, 1)
+    table = _table(backend, planes, size)
     places = table[batch.policy_index] + xp.arange(0, policy.size, size)[:, None]
     mask = xp.arange(places.shape[1]) < batch.n_moves[:, None]
-    rows = policy.transpose(0, 2, 3, 1) if policy.ndim == 4 else policy
     return rows.reshape(-1)[places], places, mask
 
 
@@ -158,7 +167,8 @@ def dual_head_loss(
     cross_entropy = softmax_cross_entropy if backend is NUMPY else soft_target_loss
     n = len(batch.n_moves)
     policy_loss, policy_gradient = _policy_loss(outputs["policy"], batch, cross_entropy)
-    has_value, is_timed = batch.wdl.sum(axis=1, keepdims=True) > 0, batch.moves_left[:, None] >= 0
+    has_policy = batch.policy.any(axis=1)
+    has_value = batch.wdl.sum(axis=1, keepdims=True) > 0
     if "wdl" in outputs:
         value = "wdl"
         value_loss, value_gradient = cross_entropy(outputs["wdl"], batch.wdl)
@@ -167,17 +177,17 @@ def dual_head_loss(
         result = batch.wdl[:, :1] - batch.wdl[:, 2:]
         value_loss, value_gradient = difference_loss((outputs["value"] - result) * has_value)
     gradients = {"policy": policy_gradient, value: weights.value * value_gradient}
-    length_loss = 0.0
+    length_loss: Any = 0.0
+    n_timed: Any = 0.0
     if "moves_left" in outputs:
+        is_timed = batch.moves_left[:, None] >= 0
+        n_timed = is_timed.sum()
         hundreds = batch.moves_left[:, None] / np.float32(MOVES_LEFT_SCALE)
         error = (outputs["moves_left"] - hundreds) * is_timed
         length_loss, length_gradient = difference_loss(error)
         gradients["moves_left"] = weights.moves_left * length_gradient
-    has_targets = [
-        is_target.sum()
-        for is_target in (batch.policy.any(axis=1), has_value, is_timed & ("moves_left" in outputs))
-    ]
-    return LossSums(n * policy_loss, n * value_loss, n * length_loss, *has_targets), gradients
+    losses = n * policy_loss, n * value_loss, n * length_loss
+    return LossSums(*losses, has_policy.sum(), has_value.sum(), n_timed), gradients
 
 
 def _policy_loss(policy: Array, batch: TrainingBatch, cross_entropy: Any) -> tuple[Any, Array]:
@@ -214,7 +224,8 @@ class LayersHeldOut(PlanesHeldOut):
     def evaluate(self, model: Layer, threads: int = 1) -> HeldOutScores:
         """Scores of the model in inference mode; the same for any number of threads."""
         backend = backend_of_all(model.named_parameters())
-        threads = threads if backend is NUMPY else 1
+        if backend is not NUMPY:
+            threads = 1
         scoring = backend.guard("the network was scored")
         with one_blas_thread, scoring, ThreadPool(threads, "score") as pool:
             return scores_of(
@@ -249,7 +260,7 @@ class PlanesFamily(LayersFamily):
 
     recipe = TOWER_RECIPE
     mixture = PlanesMixture
-    sample: Callable[[TrainingSet, int], HeldOut] = LayersHeldOut
+    heldout: Callable[[TrainingSet, int], HeldOut] = LayersHeldOut
     gradients = PlanesGradients
     clips = True
     runs_on_gpu = True
@@ -259,7 +270,7 @@ class PlanesFamily(LayersFamily):
         if isinstance(config, TowerConfig) and config.rated:
             self.recipe = PEOPLE_TOWER_RECIPE
             self.mixture = RatedMixture
-            self.sample = partial(LayersHeldOut, rated=True)
+            self.heldout = partial(LayersHeldOut, rated=True)
             self.plays = False
 
     def build(self, rng: np.random.Generator) -> Layer:

@@ -153,7 +153,9 @@ def write_policy(source, number, row, mirror, mirror_index, legal, batch, slot):
     for i in range(count):
         move = np.int64(legal[i])
         index = np.int64(policy_index(row, move))
-        batch.policy_index[slot, i] = mirror_index[index] if mirror else index
+        batch.policy_index[slot, i] = index
+        if mirror:
+            batch.policy_index[slot, i] = mirror_index[index]
         for target in range(source.target_first[number], source.target_first[number + 1]):
             if np.int64(source.target_moves[target]) == move:
                 batch.policy[slot, i] = source.target_probs[target] * PROBABILITY_UNIT

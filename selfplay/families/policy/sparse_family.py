@@ -61,11 +61,9 @@ class SparseMixture(Batches):
     new_batch = staticmethod(new_sparse_batch)
 
     def sampler(self, training_set: Any) -> SparseSampler | LabelSampler:
-        return (
-            LabelSampler(training_set)
-            if isinstance(training_set, LabelRows)
-            else SparseSampler(training_set)
-        )
+        if isinstance(training_set, LabelRows):
+            return LabelSampler(training_set)
+        return SparseSampler(training_set)
 
     def changes(
         self, rng: np.random.Generator, training_set: TrainingSet, numbers: np.ndarray
@@ -100,7 +98,8 @@ class SparseGradients(RowGradients):
         self._scratch = PerThread()
 
     def forward(self, batch: SparseBatch, count: int) -> None:
-        tables, results = self.tables, self.found
+        tables = self.tables
+        results = self.results
         units = results.units.reshape(-1, self.config.units)
         dunits = results.dunits.reshape(-1, self.config.units)
 
@@ -127,7 +126,7 @@ class SparseGradients(RowGradients):
         """Change the gradients of the same units likewise."""
 
     def backward(self, batch: SparseBatch, count: int) -> None:
-        results = self.found
+        results = self.results
         tables = self.slopes
         width = self.config.width
         units = self.config.units
@@ -173,9 +172,11 @@ class SparseHeldOut(RowsHeldOut):
 
     def hits(self, results: kernels.PositionGradients) -> np.ndarray:
         legal = np.arange(MAX_MOVES) < self.batch.n_moves[:, None]
-        scores = (results.logits[: self.n_positions], self.batch.policy)
-        best, targets = (np.where(legal, choice, -np.inf).argmax(axis=1) for choice in scores)
-        return best == targets
+
+        def best(scores: np.ndarray) -> np.ndarray:
+            return np.where(legal, scores, -np.inf).argmax(axis=1)
+
+        return best(results.logits[: self.n_positions]) == best(self.batch.policy)
 
 
 # ---- the family ----------------------------------------------------------------------------------
@@ -189,7 +190,7 @@ class SparseFamily(LayersFamily):
     recipe = SPARSE_RECIPE
     mixture = SparseMixture
     gradients = SparseGradients
-    sample = SparseHeldOut
+    heldout = SparseHeldOut
 
     def __init__(self, config: SparseConfig) -> None:
         self._config = config

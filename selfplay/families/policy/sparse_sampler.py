@@ -210,7 +210,9 @@ def fill_labels(rows, moves, probabilities, targets, held, replay, batch):
             return slot
         trained = not is_held_out(rows[slot], row[KEY], *held)
         write_target(rows[slot], targets, trained, slot, batch)
-        count = np.int64(generate(row, replay.legal)) if trained and moves.shape[1] else np.int64(0)
+        count = np.int64(0)
+        if trained and moves.shape[1]:
+            count = np.int64(generate(row, replay.legal))
         batch.n_moves[slot] = count
         write_features(row, count, replay, batch, slot)
         write_moves(count, moves[slot], probabilities[slot], np.float32(1.0), replay, batch, slot)

@@ -68,7 +68,8 @@ def _named(tables: ValueTables, config: ValueConfig) -> dict[str, np.ndarray]:
 class ValueMixture(Batches):
     """Batches of both views from label rows; arguments and errors as `Batches`."""
 
-    kind, refusal = LabelRows, REFUSAL
+    kind = LabelRows
+    refusal = REFUSAL
     groups = Groups(rows=8)  # siblings share most of their work
     new_batch = staticmethod(new_value_batch)
 
@@ -105,7 +106,7 @@ class ValueTrunkGradients(RowGradients):
 
     def forward(self, batch: ValueBatch, count: int) -> None:
         tables = self.tables
-        results = self.found
+        results = self.results
         bias = self.parameters["dense1.bias"]
         kernels.transpose_dense1(tables, results)
 
@@ -123,7 +124,7 @@ class ValueTrunkGradients(RowGradients):
     def backward(self, batch: ValueBatch, count: int) -> None:
         tables = self.tables
         slopes = self.slopes
-        results = self.found
+        results = self.results
         self.write_small()
         chosen = batch.version[:count] == np.arange(PIECE_BUCKETS)[:, None]
         self.grads["dense1.bias"][...] = chosen.astype(np.float32) @ results.dhidden[:count]
@@ -142,7 +143,8 @@ class ValueHeldOut(RowsHeldOut):
     def __init__(self, positions: TrainingSet, limit: int) -> None:
         (labels,) = sets_of(LabelRows, [positions], REFUSAL)
         self.n_positions = min(limit, labels.n_usable)
-        self.batch, numbers = new_value_batch(self.n_positions), np.arange(self.n_positions)
+        self.batch = new_value_batch(self.n_positions)
+        numbers = np.arange(self.n_positions)
         ValueSampler(labels, everything=True).fill(numbers, numbers, self.batch)
 
     def source(self, model: Layer, settings: LearnerSettings) -> ValueTrunkGradients:
@@ -160,7 +162,7 @@ class ValueFamily(LayersFamily):
     recipe = VALUE_RECIPE
     mixture = ValueMixture
     gradients = ValueTrunkGradients
-    sample = ValueHeldOut
+    heldout = ValueHeldOut
     average_every = 8  # steps; each pass over the tables costs as much as a fifth of a step
 
     def __init__(self, config: SparseConfig) -> None:
