@@ -7,6 +7,8 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import chain
+from operator import or_
 from pathlib import Path
 from typing import Any
 
@@ -41,18 +43,11 @@ class Metrics:
 
     def settings_at(self, row: Row) -> dict[str, Any]:
         """Return the settings of a row's generation."""
-        later = [
-            change
-            for change in self.changes
-            if change["generation"] > row.get("generation", math.inf)
-        ]
-        before = {
-            name: pair[0]
-            for change in reversed(later)
-            for name, pair in change.items()
-            if name != "generation"
-        }
-        return self.settings | before
+        settings = dict(self.settings)
+        for change in reversed(self.changes):
+            if change["generation"] > row.get("generation", math.inf):
+                settings |= {name: pair[0] for name, pair in change.items() if name != "generation"}
+        return settings
 
     @property
     def hours(self) -> float:
@@ -62,45 +57,43 @@ class Metrics:
     @property
     def made_by(self) -> dict[str, str]:
         """Aino, commit, processor and so on, each once where several worked on the run."""
-        names = {
-            name: [str(environment[name]) for environment in self.environments]
-            for name in ENVIRONMENT
-        }
-        return {name: "; ".join(dict.fromkeys(values)) for name, values in names.items()}
+        makers = {}
+        for name in ENVIRONMENT:
+            values = (str(environment[name]) for environment in self.environments)
+            makers[name] = "; ".join(dict.fromkeys(values))
+        return makers
 
 
 def metrics_json(runs: Sequence[Metrics]) -> str:
     """Return a list of runs, each with the fields of `Metrics`."""
-    return json_text([asdict(run) for run in runs], indent=1)
+    return json_text(list(map(asdict, runs)), indent=1)
 
 
 def metrics_csv(runs: Sequence[Metrics]) -> str:
     """Return the rows of all runs as one table: run, group and seed, the numbers, and what made
     them.
     """
-    parts = [
-        (
-            {"run": run.run, "group": run.group, "seed": run.settings.get("seed", ""), **row},
-            run.made_by
-            | {f"settings.{name}": value for name, value in run.settings_at(row).items()},
-        )
-        for run in runs
-        for row in run.rows
-    ]
-    columns = dict.fromkeys(name for place in (0, 1) for part in parts for name in part[place])
+    numbers = list[dict[str, Any]]()
+    contexts = list[dict[str, Any]]()
+    for run in runs:
+        seed = run.settings.get("seed", "")
+        for row in run.rows:
+            numbers.append({"run": run.run, "group": run.group, "seed": seed, **row})
+            settings = {f"settings.{name}": value for name, value in run.settings_at(row).items()}
+            contexts.append(run.made_by | settings)
+    columns = dict.fromkeys(chain(*numbers, *contexts))
     table = io.StringIO()
     writer = csv.DictWriter(table, list(columns), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(numbers | context for numbers, context in parts)
+    writer.writerows(map(or_, numbers, contexts))
     return table.getvalue()
 
 
 class EventFiles:
     """TensorBoard's event files, a folder for each run; steps are generations or positions.
 
-    Training losses of a self-play run are numbered on through its generations. Events of an earlier
-    process there are replaced, because TensorBoard would show both. Raises ConfigError without
-    TensorBoard.
+    Events of an earlier process there are replaced, because TensorBoard would show both. Raises
+    ConfigError without TensorBoard.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -111,26 +104,15 @@ class EventFiles:
                 "--tensorboard needs TensorBoard: pip install '.[tensorboard]' in Aino's folder"
             ) from None
         self._folder, self._make = folder, Writer
-        self._files: dict[
-            str, tuple[Any, dict[tuple[str, int], float]]
-        ] = {}  # run -> (writer, what it has written)
+        # Run -> (writer, what it has written).
+        self._files: dict[str, tuple[Any, dict[tuple[str, int], float]]] = {}
 
     def update(self, runs: Sequence[Metrics]) -> None:
         """Append the numbers that are new since the last call. If another one has changed, a new
         file has them all.
-
-        A generation's numbers are not taken before its gate is over.
         """
         for run in runs:
-            final = [row for row in run.rows if "accepted" in row or not row.get("generation")]
-            series = [("rows", int(row[run.x]), row, {run.x}) for row in final]
-            places = {"generation", "positions", "step"}
-            series += [
-                ("training", int(row.get("positions", n)), row, places)
-                for n, row in enumerate(run.steps)
-            ]
-            numbers = {(f"{group}/{name}", step): float(row[name])
-                       for group, step, row, places in series for name in sorted(row.keys() - places)}  # fmt: skip
+            numbers = _scalars(run)
             writer, written = self._files.get(run.run, (None, {}))
             if writer is None or not written.items() <= numbers.items():
                 if writer is not None:
@@ -149,3 +131,20 @@ class EventFiles:
         """Finish the files."""
         for writer, _ in self._files.values():
             writer.close()
+
+
+def _scalars(run: Metrics) -> dict[tuple[str, int], float]:
+    """Return a run's numbers by curve and step.
+
+    Training losses of a self-play run are numbered on through its generations. A generation's
+    numbers are not taken before its gate is over.
+    """
+    scalars = {}
+    for row in run.rows:
+        if "accepted" in row or not row.get("generation"):
+            for name in sorted(row.keys() - {run.x}):
+                scalars[f"rows/{name}", int(row[run.x])] = float(row[name])
+    for n, row in enumerate(run.steps):
+        for name in sorted(row.keys() - {"generation", "positions", "step"}):
+            scalars[f"training/{name}", int(row.get("positions", n))] = float(row[name])
+    return scalars

@@ -7,7 +7,7 @@ those that differ by seeds alone, and their settings.
 from collections.abc import Sequence
 
 from engine.errors import ConfigError
-from engine.pages.chart import Chart, Curve, DrawnChart, drawn
+from engine.pages.chart import Chart, Curve, DrawnChart, Point, drawn
 from engine.pages.render import page_environment
 from selfplay.report.metrics import Metrics, Row
 from selfplay.report.seed_groups import Group, interval_of, mean_interval, seed_groups
@@ -15,18 +15,19 @@ from selfplay.run.ledger import gate_difference
 
 # Elo; a larger value means that a score, or an end of its interval, was perfect.
 UNBOUNDED = 9_000.0
+KINDS = {"generation": "self-play", "positions": "supervised"}  # of runs, by their rows' column
 
 
 def report_page(run: Metrics) -> str:
     """Return the page's HTML."""
     return _fill_page(
         "report.html.j2",
-        title=f"{run.run}: {'self-play' if run.x == 'generation' else 'supervised'} run",
+        title=f"{run.run}: {KINDS[run.x]} run",
         run=run,
         facts=_facts(run),
         sections=_sections(run, Group(run.run, [run])),
-        given_up=sum(row.get("given_up", 0) for row in run.rows),
-        wrong=sum(row.get("wrong", 0) for row in run.rows),
+        given_up=_total(run, "given_up"),
+        wrong=_total(run, "wrong"),
         unbounded=UNBOUNDED,
     )
 
@@ -43,33 +44,37 @@ def _fill_page(template: str, **context: object) -> str:
 def _facts(run: Metrics) -> dict[str, str]:
     """Return the numbers at the head of the page, by name."""
     if run.x == "positions":
-        every = run.rows + run.steps
-        facts = {
-            "Positions": f"{max(row['positions'] for row in every):,}",
-            "Hours": f"{run.hours:.1f}",
-        }
-        speed = _last(run.steps, "positions_per_s")
-        if speed is not None:
-            facts["Positions/s"] = f"{speed:,.0f}"
-        top1 = _last(run.rows, "top1")
-        if top1 is not None:
-            facts["Held-out top-1"] = f"{top1:.1%}"
-        return facts
-    sums = {
-        name: int(sum(row.get(name, 0) for row in run.rows))
-        for name in ("accepted", "games", "positions")
-    }
+        return _supervised_facts(run)
     facts = {
         "Generations": str(sum(row["generation"] > 0 for row in run.rows)),
-        "Promoted": str(sums["accepted"]),
-        "Games": f"{sums['games']:,}",
-        "Positions": f"{sums['positions']:,}",
+        "Promoted": str(_total(run, "accepted")),
+        "Games": f"{_total(run, 'games'):,}",
+        "Positions": f"{_total(run, 'positions'):,}",
         "Hours": f"{run.hours:.1f}",
     }
     gained = _last(run.rows, "gained")
     if gained is not None:
         facts["Elo gained, at most"] = f"{gained:+.0f}"
     return facts
+
+
+def _supervised_facts(run: Metrics) -> dict[str, str]:
+    facts = {
+        "Positions": f"{max(row['positions'] for row in run.rows + run.steps):,}",
+        "Hours": f"{run.hours:.1f}",
+    }
+    speed = _last(run.steps, "positions_per_s")
+    if speed is not None:
+        facts["Positions/s"] = f"{speed:,.0f}"
+    top1 = _last(run.rows, "top1")
+    if top1 is not None:
+        facts["Held-out top-1"] = f"{top1:.1%}"
+    return facts
+
+
+def _total(run: Metrics, name: str) -> int:
+    """Return the sum of what is counted in a run's rows."""
+    return int(sum(row.get(name, 0) for row in run.rows))
 
 
 def _last(rows: list[Row], name: str) -> float | None:
@@ -101,52 +106,52 @@ def _rung_chart(run: Metrics, group: Group) -> Chart:
 
 
 def _strength_chart(run: Metrics) -> Chart:
-    gates = [row for row in run.rows if "accepted" in row]
-    points = [(row["generation"], row["gained"]) for row in gates]
+    promoted = list[Point]()
+    rejected = list[Point]()
+    for row in run.rows:
+        if "accepted" not in row:
+            continue
+        generation, gained = row["generation"], row["gained"]
+        promoted = promoted or [(generation - 1, 0.0)]
+        promoted.append((generation, gained))
+        if not row["accepted"]:
+            lead = gate_difference(row["gate_score"], round(row["gate_games"]))
+            rejected.append((generation, gained + lead))
     note = (
         "The sum of the promoted candidates' differences in their gates. The same games chose the candidates, so it is "
         "an upper bound: it rises even where no candidate is stronger. A match between two of the networks in RUN/nets "
         "measures their difference; against other players it is smaller."
     )
-    start = [(gates[0]["generation"] - 1, 0.0)] if gates else []
-    rejected = [
-        (
-            row["generation"],
-            row["gained"] + gate_difference(row["gate_score"], round(row["gate_games"])),
-        )
-        for row in gates
-        if not row["accepted"]
-    ]
     curves = [
-        Curve("promoted network", [*start, *points]),
+        Curve("promoted network", promoted),
         Curve("rejected candidates", rejected, line=False),
     ]
     return Chart("Elo over the first network, at most", curves, note)
 
 
 def _loss_chart(run: Metrics, group: Group, name: str) -> Chart:
-    """Return a chart of losses. Training batches are drawn between the previous generation and the
-    one they made.
-    """
     key = name.lower()
-    ends = {row["generation"]: row["step"] for row in run.steps} if run.x == "generation" else {}
-    training = [
-        (
-            row["generation"] - 1 + row["step"] / ends[row["generation"]]
-            if ends
-            else row["positions"],
-            row[key],
-        )
-        for row in run.steps
-        if key in row
-    ]
+    places = _batch_places(run)
+    training = [(x, row[key]) for x, row in zip(places, run.steps, strict=True) if key in row]
     before = group.curves(run.x, f"before_{key}", 1, "held-out games, before")
-    name_after = "held-out games, candidate" if ends else "held-out games"
-    after = group.curves(run.x, key, 2, name_after)
+    scored = "held-out games"
+    if run.x == "generation" and run.steps:
+        scored += ", candidate"
+    after = group.curves(run.x, key, 2, scored)
     note = "Areas are 95% intervals." if after[0].band else ""
     curves = [Curve("training batches", training, dots=False), *before, *after]
     _, x_name, whole_x = AXES[run.x][0]
     return Chart(f"{name} loss", curves, note, x_name=x_name, whole_x=whole_x)
+
+
+def _batch_places(run: Metrics) -> list[float]:
+    """Return where training batches are drawn: in a self-play run between the previous generation
+    and the one that they made.
+    """
+    if run.x == "positions":
+        return [row["positions"] for row in run.steps]
+    ends = {row["generation"]: row["step"] for row in run.steps}
+    return [row["generation"] - 1 + row["step"] / ends[row["generation"]] for row in run.steps]
 
 
 def _top1_chart(run: Metrics, group: Group) -> Chart:
@@ -170,12 +175,14 @@ def _game_charts(run: Metrics) -> list[Chart]:
         Curve("White's score", points("white_score")),
         Curve("false resignations", false),
     ]
-    note = (
-        "False resignations: of the games played through although a side would have resigned, the share that this side "
-        "did not lose."
-    )
+    note = ""
+    if false:
+        note = (
+            "False resignations: of the games played through although a side would have resigned, the share that this "
+            "side did not lose."
+        )
     lengths = Chart("Length of the games in plies", [Curve("mean length", points("mean_plies"))])
-    return [lengths, Chart("How games end", shares, note if false else "", percent=True)]
+    return [lengths, Chart("How games end", shares, note, percent=True)]
 
 
 # By the kind of runs: columns over which curves go, with their names, and whether only whole
@@ -240,12 +247,16 @@ def _at_end(group: Group, name: str) -> tuple[float, tuple[float, float] | None]
     """Return the last number of the runs, of several the mean, and its interval if it is known;
     None without any.
     """
-    rows = [next((row for row in reversed(run.rows) if name in row), None) for run in group.runs]
-    last_rows = [row for row in rows if row is not None]
-    if len(last_rows) > 1:
-        mean, *interval = mean_interval([row[name] for row in last_rows])
-        return mean, (interval[0], interval[1])
-    return (last_rows[0][name], interval_of(last_rows[0], name)) if last_rows else None
+    last_rows = list[Row]()
+    for run in group.runs:
+        rows = [row for row in run.rows if name in row]
+        last_rows += rows[-1:]
+    if not last_rows:
+        return None
+    if len(last_rows) == 1:
+        return last_rows[0][name], interval_of(last_rows[0], name)
+    mean, low, high = mean_interval([row[name] for row in last_rows])
+    return mean, (low, high)
 
 
 def _charts(groups: Sequence[Group], x: str, x_name: str, whole_x: bool) -> list[DrawnChart]:
@@ -256,9 +267,11 @@ def _charts(groups: Sequence[Group], x: str, x_name: str, whole_x: bool) -> list
     for name, title in TITLES.items():
         sets: dict[str, list[tuple[int, Group]]] = {}
         for number, group in enumerate(groups):
-            on = {"rung": group.runs[0].rung_scale, **dict.fromkeys(SCORES, group.scored_on)}.get(
-                name, ""
-            )
+            on = ""
+            if name == "rung":
+                on = group.runs[0].rung_scale
+            elif name in SCORES:
+                on = group.scored_on
             sets.setdefault(on, []).append((number, group))
         for on, members in sets.items():
             addition = ""

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +40,13 @@ def read_runs(paths: Sequence[Path]) -> list[Metrics]:
     parts = [real_path(path).parts for path in paths]
     if len(set(parts)) < len(parts):
         raise ConfigError("a run is given twice")
-    counts = range(1, max(map(len, parts)) + 1)
-    names = next(
-        names
-        for n in counts
-        if len(set(names := ["/".join(folders[-n:]) for folders in parts])) == len(parts)
-    )
-    return [run for group in seed_groups([*map(read_run, paths, names)]) for run in group.runs]
+    names = list[str]()
+    for n in range(1, max(map(len, parts)) + 1):
+        names = ["/".join(folders[-n:]) for folders in parts]
+        if len(set(names)) == len(parts):
+            break
+    groups = seed_groups([*map(read_run, paths, names)])
+    return list(chain(*(group.runs for group in groups)))
 
 
 def read_run(path: Path, name: str = "") -> Metrics:
@@ -64,6 +64,7 @@ def read_run(path: Path, name: str = "") -> Metrics:
 
 
 def _known(row: Mapping[str, float | None]) -> Row:
+    """Return the numbers that are known."""
     return {
         name: value for name, value in row.items() if value is not None and math.isfinite(value)
     }
@@ -74,26 +75,30 @@ def _known(row: Mapping[str, float | None]) -> Row:
 
 def _read_pretraining(path: Path, name: str) -> Metrics:
     log = path / RUN_LOG
+    logged = list[dict[str, Any]]()
     try:
         config = dict(read_noted(path / CONFIG))
-        logged = (
-            read_log(log.read_text(encoding="utf-8", errors="replace")) if log.is_file() else []
-        )
+        if log.is_file():
+            logged = read_log(log.read_text(encoding="utf-8", errors="replace"))
     except (OSError, ConfigError) as error:
         raise RunError(f"{path}: not a readable pretraining run: {error}") from error
     if not logged:
         raise RunError(f"{path}: this run has not trained yet")
+    rows = []
+    steps = []
+    for row in logged:
+        if row.get("scores"):
+            rows.append(_logged(row, row["scores"]))
+        elif row.get("losses"):
+            speed = row.get("positions_per_s")
+            steps.append(_logged(row, row["losses"] | {"positions_per_s": speed}))
     scored_on = config.pop("heldout", name)
     return Metrics(
         name,
         "positions",
         settings=dict(flat_settings(config)),
-        rows=[_logged(row, row["scores"]) for row in logged if row.get("scores")],
-        steps=[
-            _logged(row, row["losses"] | {"positions_per_s": row.get("positions_per_s")})
-            for row in logged
-            if row.get("losses") and not row.get("scores")
-        ],
+        rows=rows,
+        steps=steps,
         scored_on=scored_on,
         state=f"{logged[-1]['progress']:.0%} of the training is done",
     )
@@ -122,9 +127,7 @@ def _read_self_play(path: Path, name: str) -> Metrics:
         newest = generations[-1]
         doing = "is done" if newest.phase is Phase.DONE else f"continues with {newest.phase}"
         games = {generation.number: ledger.games(generation.number) for generation in generations}
-        endings = Counter(
-            Ending[game.ending.upper()].words for rows in games.values() for game in rows
-        )
+        endings = Counter(Ending[game.ending.upper()].words for game in chain(*games.values()))
         return Metrics(
             name,
             "generation",
@@ -178,10 +181,9 @@ def _rows(
     """One for each generation, by number and games, after that of the first network where its rung
     is known.
     """
-    start = _rung(anchors, 0)
-    rows: list[Row] = (
-        [{"generation": 0, "hours": 0.0, "all_positions": 0, **start}] if start else []
-    )
+    rows: list[Row] = []
+    if start := _rung(anchors, 0):
+        rows.append({"generation": 0, "hours": 0.0, "all_positions": 0, **start})
     work = ledger.work()
     resignations = ledger.resignations()
     gates = ledger.gates()
@@ -189,21 +191,22 @@ def _rows(
     positions = 0
     gained = None
     for number, games in games_of.items():
-        gate = gates.get(number)
-        if gate is not None:
+        gate_row: Row = {}
+        if (gate := gates.get(number)) is not None:
+            gate_row = _gate_row(gate)
             gained = (gained or 0.0) + gate.gained
         hours += work.get(number, math.nan) / 3600
         positions += sum(game.plies for game in games)
         given_up, wrong = resignations.get(number, (None, None))
         row = {
             "generation": number,
-            "hours": None if math.isnan(hours) else hours,
+            "hours": hours,
             **_games_row(games, positions),
             "given_up": given_up,
             "wrong": wrong,
             **_scores(ledger, number, "before", "before_"),
             **_scores(ledger, number, "after", ""),
-            **({} if gate is None else _gate_row(gate)),
+            **gate_row,
             **_rung(anchors, number),
             "gained": gained,
         }
@@ -246,11 +249,12 @@ def _scores(ledger: Ledger, number: int, kind: str, prefix: str) -> Row:
     """Return a generation's held-out losses of a kind, with their standard errors where these are
     known.
     """
-    losses, errors = (ledger.losses(number, name)[-1:] for name in (kind, f"{kind}_error"))
-    scores = {prefix + name: row[name] for row in losses for name in LOSSES}
-    return _known(
-        scores | {f"{prefix}{name}_error": row[name] for row in errors for name in LOSSES if losses}
-    )
+    scores = dict[str, float | None]()
+    for row in ledger.losses(number, kind)[-1:]:
+        scores |= {prefix + name: row[name] for name in LOSSES}
+    for row in ledger.losses(number, f"{kind}_error")[-1:]:
+        scores |= {f"{prefix}{name}_error": row[name] for name in LOSSES}
+    return _known(scores)
 
 
 def _rung(anchors: AnchorFit, number: int) -> Row:

@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 
@@ -29,31 +30,34 @@ class Group:
     def scored_on(self) -> str:
         """A name for the held-out games; scores on other ones cannot be compared."""
         names = {run.scored_on for run in self.runs}
-        return names.pop() if len(names) == 1 else self.name
+        if len(names) > 1:
+            return self.name
+        return names.pop()
 
-    def curves(self, x: str, name: str, number: int, told: str = "") -> list[Curve]:
+    def curves(self, x: str, name: str, number: int, label: str = "") -> list[Curve]:
         """Return the mean over the runs, with its interval, and the runs' own curves.
 
-        x, name: columns of their rows; number: of the kind of lines; told: of the mean, by default
+        x, name: columns of their rows; number: of the kind of lines; label: of the mean, by default
         the group's name.
         """
-        told = told or self.name
-        found = [
-            [(float(row[x]), row) for row in run.rows if x in row and name in row]
-            for run in self.runs
-        ]
-        own = [[(place, float(row[name])) for place, row in rows] for rows in found if rows]
+        label = label or self.name
+        own = list[list[Point]]()
+        intervals = []
+        for run in self.runs:
+            points = []
+            for row in run.rows:
+                if x in row and name in row:
+                    place = float(row[x])
+                    points.append((place, float(row[name])))
+                    if interval := interval_of(row, name):
+                        intervals.append((place, *interval))
+            if points:
+                own.append(points)
         if len(own) < 2:
-            band = [
-                (place, *interval)
-                for rows in found
-                for place, row in rows
-                if (interval := interval_of(row, name))
-            ]
-            return [Curve(told, own[0] if own else [], band=band, kind=number)]
+            return [Curve(label, list(chain(*own)), band=intervals, kind=number)]
         mean, band = mean_curve(own)
         alone = [Curve("", points, dots=False, kind=number) for points in own]
-        return [Curve(told, mean, dots=False, band=band, kind=number), *alone]
+        return [Curve(label, mean, dots=False, band=band, kind=number), *alone]
 
 
 def seed_groups(runs: Sequence[Metrics]) -> list[Group]:
@@ -73,8 +77,9 @@ def seed_groups(runs: Sequence[Metrics]) -> list[Group]:
     folders = [{run.run.rpartition("/")[0] for run in group} for group in alike.values()]
     groups = []
     for group, mine in zip(alike.values(), folders, strict=True):
-        is_alone = sum(bool(mine & places) for places in folders) == 1
-        name = _group_name(group, mine if is_alone else set())
+        if sum(bool(mine & places) for places in folders) > 1:
+            mine = set()
+        name = _group_name(group, mine)
         groups.append(Group(name, [replace(run, group=name) for run in group]))
     return groups
 
@@ -85,8 +90,9 @@ def _likeness(run: Metrics) -> str:
         {name: pair for name, pair in change.items() if name != "generation"}
         for change in run.changes
     ]
-    # Rungs of others have no mean.
-    scale = run.rung_scale if any("rung" in row for row in run.rows) else ""
+    scale = ""
+    if any("rung" in row for row in run.rows):
+        scale = run.rung_scale  # rungs of others have no mean
     alike = [run.x, run.settings | {"seed": None}, changed, scale]
     return json.dumps(alike, sort_keys=True, default=str)
 
@@ -123,11 +129,14 @@ def mean_curve(
     first = max(curve[0][0] for curve in curves)
     last = min(curve[-1][0] for curve in curves)
     places = sorted({x for curve in curves for x, _ in curve if first <= x <= last})
-    values = np.array(
-        [np.interp(places, [x for x, _ in curve], [y for _, y in curve]) for curve in curves]
-    )
-    summed = [(x, *mean_interval(column)) for x, column in zip(places, values.T, strict=True)]
-    return [(x, mean) for x, mean, _, _ in summed], [(x, low, high) for x, _, low, high in summed]
+    values = [np.interp(places, *np.transpose(curve)) for curve in curves]
+    means = []
+    band = []
+    for x, column in zip(places, np.transpose(values), strict=True):
+        mean, low, high = mean_interval(column)
+        means.append((x, mean))
+        band.append((x, low, high))
+    return means, band
 
 
 def mean_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float, float]:
