@@ -15,6 +15,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +25,7 @@ from engine.options import usable_cpus
 from selfplay.families.planes.custom import is_custom
 from selfplay.interrupt import Stop, Tell
 from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
-from selfplay.matches.archive import GameRow, MatchArchive, read_game_rows
+from selfplay.matches.archive import GameRow, MatchArchive, points_of, read_game_rows
 from selfplay.matches.contestant import Contestant, engine_command, split_words
 from selfplay.matches.control import TimeControl
 from selfplay.matches.engine_process import POLL_S
@@ -66,12 +67,8 @@ def read_anchors(run: Path, settings: AnchorSettings) -> AnchorFit:
 def _fit(rows: Mapping[int, GameRow], settings: AnchorSettings) -> AnchorFit:
     """Fit to the complete pairs of games."""
     results = _results_of_pairs(rows)
-    levels = {
-        name: float(name.partition(":")[2])
-        for pair in results
-        for name in pair
-        if name.startswith(STOCKFISH)
-    }
+    players = chain(*results)
+    levels = {name: float(name.partition(":")[2]) for name in players if name.startswith(STOCKFISH)}
     opponents = [word for word in settings.opponents.split() if word != FIRST_NETWORK]
     met = [name for _, name in results if not name.startswith("gen-")]
     reference = next((name for name in (*opponents, *met) if name in met), opponents[0])
@@ -80,21 +77,21 @@ def _fit(rows: Mapping[int, GameRow], settings: AnchorSettings) -> AnchorFit:
     for pair, (_, count) in results.items():
         for name in pair:
             played[name] += round(count)
-    networks, games = {}, {}
+    networks, anchors, games = {}, {}, {}
     for name, rating in ratings.items():
         if (network := re.fullmatch(rf"gen-(\d+):{settings.nodes}", name)) is not None:
             networks[int(network[1])] = rating
             games[int(network[1])] = played[name]
+        elif not name.startswith("gen-"):
+            anchors[name] = rating
     scale = "UCI_Elo of Stockfish" if levels else f"Elo above {reference}"
-    anchors = {name: rating for name, rating in ratings.items() if not name.startswith("gen-")}
     return AnchorFit(networks, anchors, games, scale)
 
 
 def _results_of_pairs(rows: Mapping[int, GameRow]) -> dict[tuple[str, str], tuple[float, float]]:
     """Return (points of the first, games) of the complete pairs, by players."""
     results: dict[tuple[str, str], tuple[float, float]] = {}
-    points_of = complete_pairs({number: row.first_points for number, row in rows.items()})
-    for pair, points in points_of.items():
+    for pair, points in complete_pairs(points_of(rows.values())).items():
         players = rows[2 * pair].players
         points_before, games_before = results.get(players, (0.0, 0.0))
         results[players] = points_before + points, games_before + 2.0
@@ -184,9 +181,11 @@ class AnchorSeries(Series):
             for number, network in self._networks.items()
             if network.name in players and self._missing(number) <= 0
         ]
-        fit = _fit(self._archive.rows, self._run.config.anchors) if measured else None
+        if not measured:
+            return
+        fit = _fit(self._archive.rows, self._run.config.anchors)
         for number in measured:
-            if fit is not None and number in fit.networks:
+            if number in fit.networks:
                 elo, low, high = fit.networks[number]
                 self._tell(
                     f"anchors: generation {number} is at rung {elo:.0f} [{low:.0f}, {high:.0f}] ({fit.scale})"
@@ -207,26 +206,16 @@ class AnchorSeries(Series):
         fit = _fit(self._archive.rows, self._run.config.anchors)
         name = self._networks[network].name
         earlier = [number for number in fit.networks if number <= network]
-        mean = sum(rating.elo for rating in fit.anchors.values()) / len(fit.anchors)
-        elo = fit.networks[max(earlier)].elo if earlier else mean
-        # Else its levels are of another scale.
-        joined = any(player.startswith(STOCKFISH) for player in fit.anchors)
+        if earlier:
+            elo = fit.networks[max(earlier)].elo
+        else:
+            elo = sum(rating.elo for rating in fit.anchors.values()) / len(fit.anchors)
 
         def promise(anchor: Contestant) -> float:
-            level = anchor.name.removeprefix(f"{STOCKFISH}:")
-            rating = (
-                fit.networks.get(0)
-                if anchor.name.startswith("gen-")
-                else fit.anchors.get(anchor.name)
-            )
-            its = elo if rating is None else rating.elo
-            if joined and level.isdecimal():
-                its = float(level)
-            had = sum(
-                {name, anchor.name} == {row.white, row.black} for row in self._archive.rows.values()
-            )
-            score = score_from_elo(elo - its)
-            return score * (1.0 - score) / (2 + had)
+            pair = {name, anchor.name}
+            played = sum(pair == {row.white, row.black} for row in self._archive.rows.values())
+            score = score_from_elo(elo - _elo_of(anchor.name, fit, elo))
+            return score * (1.0 - score) / (2 + played)
 
         return max((anchor for anchor in self._anchors if anchor.name != name), key=promise)
 
@@ -239,6 +228,19 @@ class AnchorSeries(Series):
             and self._busy_s > share * (uptime_s() - self._began)
         ):
             time.sleep(POLL_S)
+
+
+def _elo_of(anchor: str, fit: AnchorFit, otherwise: float) -> float:
+    """Return an anchor's rating: of Stockfish its level, once another level gives the scale."""
+    level = anchor.removeprefix(f"{STOCKFISH}:")
+    if level.isdecimal() and any(player.startswith(STOCKFISH) for player in fit.anchors):
+        return float(level)
+    rating = fit.anchors.get(anchor)
+    if anchor.startswith("gen-"):
+        rating = fit.networks.get(0)
+    if rating is None:
+        return otherwise
+    return rating.elo
 
 
 def _anchors(run: RunFolder, tell: Tell) -> list[Contestant]:
@@ -261,11 +263,13 @@ def _anchors(run: RunFolder, tell: Tell) -> list[Contestant]:
             name = network_name(0, run.config.anchors.nodes)
             contestants.append(network_contestant(name, run.config.net, run.candidate(0)))
         else:
-            evaluator = ["--evaluator", kind] if kind == "material" else []
-            command = engine_command(["aino", *AT_START, *evaluator])
-            contestants.append(Contestant(word, command, control=TimeControl(nodes=int(number))))
+            command = ["aino", *AT_START]
+            if kind == "material":
+                command += ["--evaluator", kind]
+            limit = TimeControl(nodes=int(number))
+            contestants.append(Contestant(word, engine_command(command), control=limit))
     if missing:
-        program = stockfish[0] if stockfish else STOCKFISH
+        program = (stockfish or [STOCKFISH])[0]
         tell(
             f"anchors: {program} is not installed or not on the PATH, so without {', '.join(missing)}"
         )
@@ -280,8 +284,10 @@ def network_contestant(name: str, net: str, path: Path) -> Contestant:
     """Return the player that is a run's network in a file; net: what the run trains, maybe a class
     of one's own.
     """
-    own = ["--evaluator", net] if is_custom(net) else []
-    return Contestant(name, engine_command(["aino", *AT_START, *own, "--weights-file", str(path)]))
+    command = ["aino", *AT_START]
+    if is_custom(net):
+        command += ["--evaluator", net]
+    return Contestant(name, engine_command([*command, "--weights-file", str(path)]))
 
 
 @contextlib.contextmanager

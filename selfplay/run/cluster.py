@@ -91,7 +91,7 @@ class _Tasks:
         self._numbers, self._messages = (Queue(actor_options=options) for _ in range(2))
         self._numbers.put_nowait_batch(list(numbers))
         self._count = len(numbers)
-        nets = self._ray.put([net.read_bytes() for net in task.nets])
+        nets = self._ray.put(list(map(Path.read_bytes, task.nets)))
         self._arguments = self._ray.put(task), nets, source_hash(), self._numbers, self._messages
         self._task = self._ray.remote(num_cpus=1, max_retries=0, scheduling_strategy="SPREAD")(
             _play_on_node

@@ -195,7 +195,9 @@ def configured(values: NestedValues) -> RunConfig:
     does.
     """
     net = values.get("net")
-    return overlay(default_config(net if isinstance(net, str) else DEFAULT_NET), values)
+    if not isinstance(net, str):
+        net = DEFAULT_NET
+    return overlay(default_config(net), values)
 
 
 def overlay(config: Any, values: NestedValues, place: str = "") -> Any:
@@ -213,32 +215,37 @@ def overlay(config: Any, values: NestedValues, place: str = "") -> Any:
             if not isinstance(value, Mapping):
                 raise ConfigError(f"{place}{name}: expected a section, got {value!r}")
             changes[name] = overlay(old, value, f"{place}{name}.")
-        elif isinstance(value, bool) or not isinstance(
-            value, (int, float) if isinstance(old, float) else type(old)
-        ):
-            raise ConfigError(f"{place}{name}: expected {type(old).__name__}, got {value!r}")
-        elif isinstance(value, str) and (
-            printable(value) != value or len(value.encode()) > LONGEST_SETTING
-        ):
-            raise ConfigError(
-                f"{place}{name}: expected UTF-8 of at most {LONGEST_SETTING} bytes, got {value!r:.40}"
-            )
-        elif isinstance(value, int | float) and not abs(value) <= LARGEST_NUMBER:  # true for NaN
-            raise ConfigError(
-                f"{place}{name}: expected a number up to {LARGEST_NUMBER:g}, got {value!r:.40}"
-            )
         else:
+            _check_value(f"{place}{name}", value, type(old))
             changes[name] = type(old)(value)
     return replace(config, **changes)
+
+
+def _check_value(name: str, value: Any, kind: type) -> None:
+    """Raise ConfigError for a value that cannot be a setting of this type."""
+    accepted: Any = kind
+    if kind is float:
+        accepted = int | float
+    if isinstance(value, bool) or not isinstance(value, accepted):
+        raise ConfigError(f"{name}: expected {kind.__name__}, got {value!r}")
+    if kind is not str:
+        if not abs(value) <= LARGEST_NUMBER:  # true for NaN
+            raise ConfigError(
+                f"{name}: expected a number up to {LARGEST_NUMBER:g}, got {value!r:.40}"
+            )
+    elif printable(value) != value or len(value.encode()) > LONGEST_SETTING:
+        raise ConfigError(
+            f"{name}: expected UTF-8 of at most {LONGEST_SETTING} bytes, got {value!r:.40}"
+        )
 
 
 def merged(below: NestedValues, above: NestedValues) -> dict[str, Any]:
     result = dict(below)
     for name, value in above.items():
         old = result.get(name)
-        result[name] = (
-            merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
-        )
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            value = merged(old, value)
+        result[name] = value
     return result
 
 
@@ -268,18 +275,18 @@ def stored_config(path: Path) -> RunConfig:
 def config_text(config: RunConfig, earlier: NestedValues | None = None) -> str:
     """Return the configuration as TOML, with the sections of an earlier one in place of its own."""
     values = merged(asdict(config), earlier or {})
-    lines = [f"format = {FORMAT}"]
-    lines += [
-        f"{name} = {_toml(value)}" for name, value in values.items() if not isinstance(value, dict)
-    ]
+    lines = [f"format = {FORMAT}", *_toml_lines(values)]
     for section, entries in values.items():
         if isinstance(entries, dict):
-            lines += [
-                "",
-                f"[{section}]",
-                *(f"{name} = {_toml(value)}" for name, value in entries.items()),
-            ]
+            lines += ["", f"[{section}]", *_toml_lines(entries)]
     return "\n".join(lines) + "\n"
+
+
+def _toml_lines(values: NestedValues) -> Iterator[str]:
+    """Yield a line for each value that is no section."""
+    for name, value in values.items():
+        if not isinstance(value, dict):
+            yield f"{name} = {_toml(value)}"
 
 
 def _toml(value: Any) -> str:
@@ -308,12 +315,17 @@ def setting_changes(before: str, after: str) -> dict[str, list[Any]]:
 
 def add_config_flags(parser: argparse.ArgumentParser) -> None:
     """Add a flag for every setting, named as in TOML: `--seed`, `--games.visits`."""
-    text = (
-        "set fit.backend and games.backend: CPU (numpy) or GPU (cupy), for towers and transformers"
+    parser.add_argument(
+        "--backend",
+        choices=BACKEND_NAMES,
+        help="set fit.backend and games.backend: CPU (numpy) or GPU (cupy), for towers and transformers",
     )
-    parser.add_argument("--backend", choices=BACKEND_NAMES, help=text)
-    text = "read settings from this file; flags override it"
-    parser.add_argument("--config", type=Path, metavar="FILE.toml", help=text)
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE.toml",
+        help="read settings from this file; flags override it",
+    )
     defaults = {kind: default_config(net) for kind, net in EXAMPLE_NETS.items()}
     add_setting_flags(parser, RunConfig, of={"": default_config(DEFAULT_NET)}, prefix="")
     for name, settings in SECTIONS.items():
@@ -331,6 +343,10 @@ def flag_values(arguments: argparse.Namespace) -> dict[str, Any]:
     names = {setting.name for setting in fields(RunConfig)}
     for name, chosen in vars(arguments).items():
         section, _, key = name.rpartition(".")
-        if chosen is not None and (section or key) in names:
-            (settings.setdefault(section, {}) if section else settings)[key] = chosen
+        if chosen is None or (section or key) not in names:
+            continue
+        if section:
+            settings.setdefault(section, {})[key] = chosen
+        else:
+            settings[key] = chosen
     return settings

@@ -155,11 +155,8 @@ def _window(
     left out.
     """
     settings = run.config.fit
-    numbers = [
-        n
-        for n in published_generations(run.replay)
-        if generation - settings.window < n <= generation
-    ]
+    first = generation - settings.window + 1
+    numbers = published_generations(run.replay, first, generation)
     window = concatenate([replay_set(run, number) for number in numbers])
     limit = limit_for([window], heldout_share)
     if not without_held_out(window, limit).usable.any():

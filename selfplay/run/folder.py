@@ -52,10 +52,14 @@ class RunFolder:
         stored = path / "config.toml"
         old = stored_config(stored) if stored.is_file() else None
         if initial is not None:
-            net = old.net if old is not None and is_custom(old.net) else None
-            values = {**values, "net": net_of_file(initial, values.get("net", net))}
-        self.config: RunConfig = configured(values) if old is None else overlay(old, values)
-        if old is not None:
+            net = values.get("net")
+            if net is None and old is not None and is_custom(old.net):
+                net = old.net
+            values = {**values, "net": net_of_file(initial, net)}
+        if old is None:
+            self.config: RunConfig = configured(values)
+        else:
+            self.config = overlay(old, values)
             for name in FIXED:
                 if getattr(old, name) != getattr(self.config, name):
                     raise ConfigError(
@@ -174,12 +178,11 @@ class RunFolder:
     def are_equal(self, first: Path, second: Path) -> bool:
         """Whether two files hold the same network: layers and numbers."""
         ours, theirs = self.load(first), self.load(second)
-        mine, tensors = (
-            model.named_parameters() | model.named_buffers() for model in (ours, theirs)
-        )
-        return ours.config() == theirs.config() and all(
-            np.array_equal(mine[name], tensors[name]) for name in tensors
-        )
+        if ours.config() != theirs.config():
+            return False
+        mine = ours.named_parameters() | ours.named_buffers()
+        tensors = theirs.named_parameters() | theirs.named_buffers()
+        return all(np.array_equal(mine[name], tensors[name]) for name in tensors)
 
     # ---- games -----------------------------------------------------------------------------------
 

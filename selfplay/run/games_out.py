@@ -1,5 +1,6 @@
 """The games of a run, and their PGN."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,9 +20,7 @@ def games_of_run(replay: Path, first: int = 1, last: int | None = None) -> Itera
 
     Raises RunError where there is none.
     """
-    generations = [
-        n for n in published_generations(replay) if n >= first and (last is None or n <= last)
-    ]
+    generations = published_generations(replay, first, last or math.inf)
     if not generations:
         raise RunError(f"{replay}: no published games of these generations there")
     for generation in generations:

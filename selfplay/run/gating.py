@@ -40,9 +40,10 @@ class GateGame(PooledGame):
 
     def record(self) -> GateRecord:
         assert self._ending is not None
-        ending, white = self._ending
-        points = (1 + (white if self.number % 2 == 0 else -white)) / 2
-        return GateRecord(self.number, points, self.ply, ending.name.lower())
+        ending, points = self._ending
+        if self.number % 2:
+            points = -points
+        return GateRecord(self.number, (1 + points) / 2, self.ply, ending.name.lower())
 
     def make_move(self) -> None:
         root = self._players[self.evaluator].search.root()
@@ -110,9 +111,11 @@ class GateTest:
         if state.decision is None and sum(state.pentanomial) < settings.pairs:
             return None
         estimate = estimate_elo(np.array(state.pentanomial))
-        enough = settings.accept_score < 1.0 and estimate.score >= settings.accept_score
+        accepted = state.decision
+        if accepted is None:
+            accepted = settings.accept_score < 1.0 and estimate.score >= settings.accept_score
         return GateResult(
-            accepted=enough if state.decision is None else state.decision, decided=state.decision is not None,
+            accepted=accepted, decided=state.decision is not None,
             pentanomial=state.pentanomial, llr=state.llr, score=estimate.score, elo=estimate.elo,
             elo_low=estimate.elo_low, elo_high=estimate.elo_high,
         )  # fmt: skip
@@ -190,9 +193,11 @@ def _conditions(run: RunFolder, generation: int, openings: OpeningRows) -> str:
     and limits.
     """
     settings = run.config.gate
-    limits = f"{run.config.seed} {generation} {settings.visits} {settings.longest} {run.config.search}".encode()
-    # Files also hold their date.
-    weights = (load_tensors(path)[1] for path in (run.candidate(generation), run.best))
-    arrays = [array.tobytes() for tensors in weights for array in tensors.values()]
-    begins = "\n".join(openings.openings).encode()
-    return hashlib.sha256(b"".join([limits, begins, *arrays])).hexdigest()
+    limits = (
+        f"{run.config.seed} {generation} {settings.visits} {settings.longest} {run.config.search}"
+    )
+    digest = hashlib.sha256((limits + "\n".join(openings.openings)).encode())
+    for path in (run.candidate(generation), run.best):
+        for tensor in load_tensors(path)[1].values():  # files also hold their date
+            digest.update(tensor.tobytes())
+    return digest.hexdigest()

@@ -11,6 +11,7 @@ alone, so an interrupted generation continues with the same settings.
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from selfplay.records.game import SelfPlayRecord
 from selfplay.records.replay import ReplayWriter, published_games, published_generations
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import ledger_row
-from selfplay.run.phase_games import GenerationTask, PlayBackend, play_numbers
+from selfplay.run.phase_games import GenerationTask, PlayBackend
 
 # Count wrong resignations over this many newest generations; one has too few games played through.
 GENERATIONS = 4
@@ -47,6 +48,10 @@ class SelfPlaySummary:
     opening_share: float
     temperature_plies: int
 
+    @property
+    def drawn_share(self) -> float:
+        return self.drawn / max(1, self.games)
+
 
 def summarise(games: Sequence[SelfPlayRecord], settings: GameSettings) -> SelfPlaySummary:
     return SelfPlaySummary(
@@ -66,15 +71,14 @@ def guarded_settings(
     """Return (settings of a generation's games, after the self-play before it; which were changed,
     and why).
     """
-    recent = range(generation - GENERATIONS, generation)
-    numbers = [number for number in published_generations(run.replay) if number in recent]
+    numbers = published_generations(run.replay, generation - GENERATIONS, generation - 1)
     generations = [published_games(run.replay, number) for number in numbers]
     result = guarded(settings, generations)
     if result == settings:
         return settings, []
     newest = summarise(generations[-1], settings)
     draws = (
-        f"{newest.drawn / max(1, newest.games):.0%} of the games of generation {numbers[-1]} were drawn, "
+        f"{newest.drawn_share:.0%} of the games of generation {numbers[-1]} were drawn, "
         f"more than games.most_draws = {settings.most_draws:.0%}"
     )
     wrong = f"more than games.resign_errors = {settings.resign_errors:.0%} of the latest resignations were wrong"
@@ -91,16 +95,15 @@ def guarded(
     settings: GameSettings, generations: Sequence[Sequence[SelfPlayRecord]]
 ) -> GameSettings:
     """Return the settings after these generations, oldest first."""
-    games = [game for generation in generations for game in generation]
+    games = list(chain(*generations))
     if not games:
         return settings
     below = safe_threshold(
         games, settings.resign_below, settings.resign_moves, settings.resign_errors
     )
     newest = summarise(generations[-1], settings)
-    excess = max(0.0, newest.drawn / max(1, newest.games) - settings.most_draws) / max(
-        1e-9, 1.0 - settings.most_draws
-    )
+    excess = max(0.0, newest.drawn_share - settings.most_draws)
+    excess /= max(1e-9, 1.0 - settings.most_draws)
     return replace(
         settings,
         resign_below=below,
@@ -119,7 +122,9 @@ def giving_up(game: SelfPlayRecord, below: float, moves: int) -> int:
     in_a_row = [0, 0]
     for ply, lost in enumerate(hopeless):
         side = (int(game.start[SIDE]) + ply) % 2
-        in_a_row[side] = in_a_row[side] + 1 if lost else 0
+        in_a_row[side] += 1
+        if not lost:
+            in_a_row[side] = 0
         if in_a_row[side] >= moves:
             return 1 - 2 * side
     return 0
@@ -134,13 +139,16 @@ def safe_threshold(
     The games played through decide this. A threshold with too few resignations to judge counts as
     safe. Returns -1 (never resign) if no threshold is safe.
     """
-    telling = [game for game in games if game.played_through]
+    played_through = [game for game in games if game.played_through]
     for step in range(STEPS + 1):
         # By this form, the first one is `below` to the bit.
         threshold = below + (NEVER - below) * (1.0 - 0.5**step)
-        sides = [(giving_up(game, threshold, moves), game.white_points) for game in telling]
-        given_up = sum(side != 0 for side, _ in sides)
-        wrong = sum(side != 0 and side * points >= 0 for side, points in sides)
+        given_up = 0
+        wrong = 0
+        for game in played_through:
+            if side := giving_up(game, threshold, moves):
+                given_up += 1
+                wrong += side * game.white_points >= 0
         if given_up < LEAST_MEASURED or wrong <= errors * given_up:
             return threshold
     return NEVER
@@ -156,8 +164,7 @@ class _Collector:
         self._begun_with = len(writer.games)
         self._positions = 0  # of games played since
         self._started = uptime_s()
-        rows = [ledger_row(record) for record in writer.games.values()]
-        self._ledger.note_games(generation, rows, anew=True)
+        self._ledger.note_games(generation, map(ledger_row, writer.games.values()), anew=True)
 
     def take(self, record: SelfPlayRecord) -> None:
         self._writer.append(record)
@@ -178,7 +185,7 @@ def generate_games(
     report: Report,
     tell: Tell,
     stop: Stop,
-    play: PlayBackend = play_numbers,
+    play: PlayBackend,
 ) -> bool:
     """Play the generation's missing games with the best network; True once it is published, False
     if stopped.
@@ -233,6 +240,6 @@ def _publish(
     run.ledger.note_self_play(generation, asdict(summary))
     writer.publish()
     tell(
-        f"generation {generation}: {summary.drawn / summary.games:.0%} drawn; resigning below "
+        f"generation {generation}: {summary.drawn_share:.0%} drawn; resigning below "
         f"{summary.resign_below:g} was wrong in {summary.wrong} of {summary.given_up} games played through"
     )

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import starmap
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -165,9 +166,10 @@ class Ledger:
         self._connection.close()
 
     def _fault(self, error: sqlite3.Error) -> RunError:
-        # The former for a full disk.
-        advice = "" if isinstance(error, sqlite3.OperationalError) else f". {ADVICE}"
-        return RunError(f"{self._path}: {error}{advice}")
+        text = f"{self._path}: {error}"
+        if not isinstance(error, sqlite3.OperationalError):  # such as a full disk
+            text += f". {ADVICE}"
+        return RunError(text)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -226,7 +228,9 @@ class Ledger:
     def current(self) -> tuple[int, Phase]:
         """Return the newest generation and its phase; generation 0 is done before any."""
         rows = self._read("SELECT number, phase FROM generations ORDER BY number DESC LIMIT 1")
-        return (rows[0][0], Phase(rows[0][1])) if rows else (0, Phase.DONE)
+        if not rows:
+            return 0, Phase.DONE
+        return rows[0][0], Phase(rows[0][1])
 
     def begin_generation(self, number: int, config: str) -> None:
         """Enter a generation that is about to generate, or other settings of one that goes on."""
@@ -269,11 +273,11 @@ class Ledger:
 
     def games(self, generation: int) -> list[SelfPlayRow]:
         query = "SELECT number, plies, white_points, ending FROM games WHERE generation = ? ORDER BY number"
-        return [SelfPlayRow(*row) for row in self._read(query, generation)]
+        return list(starmap(SelfPlayRow, self._read(query, generation)))
 
     def note_self_play(self, generation: int, summary: Mapping[str, float]) -> None:
         """Save the statistics of a generation's games; fields and their order as in
-        `guards.SelfPlaySummary`.
+        `generating.SelfPlaySummary`.
         """
         self._enter("self_play", (generation, *summary.values()))
 
@@ -290,14 +294,11 @@ class Ledger:
         """Enter losses of kind `train`, or on held-out games `before` or `after`, and their
         standard errors.
         """
-        row = (generation, step, kind, *(values.get(name) for name in LOSSES))
-        errors = (
-            generation,
-            step,
-            f"{kind}_error",
-            *(values.get(f"{name}_error") for name in LOSSES),
-        )
-        self._enter("losses", *([row, errors] if any(errors[3:]) else [row]))
+        rows = [(generation, step, kind, *map(values.get, LOSSES))]
+        errors = [values.get(f"{name}_error") for name in LOSSES]
+        if any(errors):
+            rows.append((generation, step, f"{kind}_error", *errors))
+        self._enter("losses", *rows)
 
     def forget_losses(self, generation: int) -> None:
         """Remove what was entered about a training that begins again."""

@@ -9,7 +9,7 @@ import functools
 import itertools
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
@@ -32,8 +32,8 @@ from selfplay.games.tree_player import KernelVisits
 from selfplay.interrupt import Stop, Take, Tell
 from selfplay.matches.opening_book import OpeningRows
 
-# Default of games.concurrent; a GPU is fast with large batches only.
-GAMES_AT_ONCE, GAMES_ON_DEVICE = (32, 512)
+GAMES_AT_ONCE = 32  # default of games.concurrent
+GAMES_ON_DEVICE = 512  # a GPU is fast with large batches only
 OPENING_STREAM = 0x0BE7  # separates the choice of openings from the games' own random numbers
 CHESS960_STARTS = 960
 
@@ -130,16 +130,22 @@ def play_numbers(
     Numbers that are no sequence are taken one at a time, as games end and leave room for others.
     `tell` gets what the evaluators have to say, such as that a GPU failed.
     """
-    task = shared_task(task, len(numbers) if isinstance(numbers, Sequence) else sys.maxsize, 1)
+    count = sys.maxsize
+    if isinstance(numbers, Sequence):
+        count = len(numbers)
+    task = shared_task(task, count, 1)
     evaluators = _evaluators(task)
-    games: Iterator[PooledGame] = (task.new_game(number) for number in numbers)
+    games = map(task.new_game, numbers)
     kernels = [
         KernelVisits(evaluator)
         for evaluator in evaluators
         if isinstance(evaluator, InKernelEvaluator)
     ]
     in_turn = len(kernels) == len(evaluators)
-    rooms = _rooms(evaluators, replace(task.seating(), games=1) if in_turn else task.seating())
+    seating = task.seating()
+    if in_turn:
+        seating = replace(seating, games=1)
+    rooms = _rooms(evaluators, seating)
 
     def stops() -> bool:
         for text in itertools.chain.from_iterable(map(news_of, evaluators)):
@@ -172,8 +178,6 @@ def _rooms(evaluators: Sequence[Evaluator], seating: Seating) -> list[list[Seats
     """Return rooms for so many games, with a table for each evaluator: two where a GPU evaluates
     one half of the games while the processor searches in the other.
     """
-    count = 1
-    if seating.games > 1 and any(is_elsewhere(evaluator) for evaluator in evaluators):
-        count = 2
+    count = 2 if seating.games > 1 and any(map(is_elsewhere, evaluators)) else 1
     seating = replace(seating, games=-(-seating.games // count))
     return [[Seats(evaluator, seating) for evaluator in evaluators] for _ in range(count)]

@@ -30,7 +30,7 @@ def run_generations(
     stop: Stop,
     play: PlayBackend = play_numbers,
     hours: float = math.inf,
-    until: Phase | None = None,
+    until: str | None = None,
 ) -> bool:
     """Finish `count` generations (None: without end), of which one may have been begun before;
     False when stopped.
@@ -45,12 +45,12 @@ def run_generations(
             and sum(run.ledger.work().values()) / 3600 >= hours
         ):
             break
-        due = _due_phase(run)
-        if due[1] is until:
+        number, phase = _due_phase(run)
+        if phase == until:
             break
-        if not _carry_out(run, *due, stop, play):
+        if not _carry_out(run, number, phase, stop, play):
             return False
-        if due[1] is Phase.GATE:
+        if phase is Phase.GATE:
             finished += 1
             log(gain_so_far(run, hours))
     return True
@@ -122,11 +122,11 @@ def _all_games_there(run: RunFolder, number: int) -> bool:
 
 def _carry_out(run: RunFolder, number: int, phase: Phase, stop: Stop, play: PlayBackend) -> bool:
     work, following, decided = STEPS[phase]
-    begun = {
-        generation.number: tomllib.loads(generation.config)
-        for generation in run.ledger.generations()[-1:]
-    }.get(number, {})
-    earlier = {name: begun[name] for name in decided if name in begun}
+    earlier = {}
+    for generation in run.ledger.generations()[-1:]:
+        if generation.number == number:
+            begun = tomllib.loads(generation.config)
+            earlier = {name: begun[name] for name in decided if name in begun}
     run.ledger.begin_generation(number, config_text(run.config, earlier))
     with _working(run, number):
         finished = not stop() and work(run, number, stop, play)
@@ -194,15 +194,12 @@ def _show_losses(number: int, result: FitResult) -> None:
     if before is None or after is None:
         log(f"generation {number}: no held-out positions to compare losses on")
         return
-    losses = [
-        f"{word} {number_text(getattr(before, name), form)} -> {number_text(getattr(after, name), form)}"
-        for word, name, form in (
-            ("policy", "policy", ".4f"),
-            ("value", "value", ".4f"),
-            ("top-1", "top1", ".1%"),
-        )
-    ]
-    log(f"generation {number}: held-out losses before -> after: {', '.join(losses)}")
+    log(
+        f"generation {number}: held-out losses before -> after: "
+        f"policy {number_text(before.policy)} -> {number_text(after.policy)}, "
+        f"value {number_text(before.value)} -> {number_text(after.value)}, "
+        f"top-1 {number_text(before.top1, '.1%')} -> {number_text(after.top1, '.1%')}"
+    )
 
 
 def _gate(run: RunFolder, number: int, stop: Stop, play: PlayBackend) -> bool:
@@ -212,9 +209,10 @@ def _gate(run: RunFolder, number: int, stop: Stop, play: PlayBackend) -> bool:
     if result is None:
         return False
     run.remove_old_networks(number)
+    verdict = "promoted" if result.accepted else "rejected"
+    reason = "SPRT" if result.decided else "limit of pairs"
     log(
-        f"generation {number}: candidate {'promoted' if result.accepted else 'rejected'} "
-        f"({'SPRT' if result.decided else 'limit of pairs'}, LLR {result.llr:+.2f}): score {result.score:.1%} "
+        f"generation {number}: candidate {verdict} ({reason}, LLR {result.llr:+.2f}): score {result.score:.1%} "
         f"in {sum(result.pentanomial)} pairs {list(result.pentanomial)}, Elo {result.elo:+.0f} "
         f"[{result.elo_low:+.0f}, {result.elo_high:+.0f}]"
     )

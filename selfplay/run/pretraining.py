@@ -12,7 +12,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, astuple, dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -233,16 +233,13 @@ class Pretraining:
             "peak_rate": self.settings.peak_rate,
             "heldout": {"positions": self._heldout.n_positions, **asdict(scores)},
         }
-        start = self.settings.start_from
         # The network file names no folders of the training machine.
-        settings = {name: value for name, value in asdict(self.settings).items() if name != "files"}
-        dit.save(
-            path,
-            model,
-            card,
-            dtype,
-            configuration=settings | {"start_from": start.name if start else ""},
-        )
+        configuration = asdict(self.settings)
+        del configuration["files"]
+        configuration["start_from"] = ""
+        if self.settings.start_from is not None:
+            configuration["start_from"] = self.settings.start_from.name
+        dit.save(path, model, card, dtype, configuration=configuration)
         return scores
 
     def _report(self, seen: list[Losses], scores: HeldOutScores | None) -> ProgressReport:
@@ -250,13 +247,8 @@ class Pretraining:
         self._reported = self.elapsed_s, self.positions
         speed = positions / seconds if seconds > 0 and positions > 0 else None
         report = ProgressReport(self.progress, self.positions, speed, _means(seen), scores)
-        self._log.append(
-            {
-                "step": self.learner.steps_done,
-                "elapsed_s": round(self.elapsed_s, 1),
-                **asdict(report),
-            }
-        )
+        progress = {"step": self.learner.steps_done, "elapsed_s": round(self.elapsed_s, 1)}
+        self._log.append(progress | asdict(report))
         append(self.folder / RUN_LOG, json_text(self._log[-1]) + "\n")
         return report
 
@@ -314,13 +306,11 @@ def _means(seen: list[Losses]) -> Losses | None:
     """Means over steps, of each loss over those that have it."""
     if not seen:
         return None
-    numbers = {
-        loss_field.name: [x for loss in seen if (x := getattr(loss, loss_field.name)) is not None]
-        for loss_field in fields(Losses)
-    }
-    return Losses(
-        **{name: mean_of(float(np.sum(values)), len(values)) for name, values in numbers.items()}
-    )
+    means = []
+    for column in zip(*map(astuple, seen), strict=True):
+        losses = [loss for loss in column if loss is not None]
+        means.append(mean_of(float(np.sum(losses)), len(losses)))
+    return Losses(*means)
 
 
 def _kept_log(path: Path, step: int) -> list[dict[str, Any]]:
@@ -366,11 +356,10 @@ def _first_model(settings: PretrainSettings) -> Layer:
     if settings.start_from is None:
         return model
     start = family.load(settings.start_from)
-    architecture = model.config()
+    architecture = dict(model.config())
     if start.config() == architecture:
         return start
-    if start.config() == {
-        name: value for name, value in architecture.items() if name != VALUE_TRUNK
-    }:
+    architecture.pop(VALUE_TRUNK, None)
+    if start.config() == architecture:
         return start.with_children(model.children())
     raise ConfigError(f"{settings.start_from}: not a network of the architecture {settings.net}")

@@ -79,21 +79,25 @@ class _Processes:
             self._writer.close()  # so that a message which a dead process began has an end
 
     def receive(self, timeout_s: float) -> WorkerMessage | None:
-        try:
-            return self._reader.recv() if self._reader.poll(timeout_s) else None
-        except (EOFError, OSError):
-            return None
+        with contextlib.suppress(EOFError, OSError):
+            if self._reader.poll(timeout_s):
+                return self._reader.recv()
+        return None
 
     def playing(self) -> list[int]:
-        for error in filter(
-            None, (call.exception() for call in self._calls.values() if call.done())
-        ):
+        playing = []
+        for worker, call in self._calls.items():
+            if not call.done():
+                playing.append(worker)
+                continue
+            error = call.exception()
             if isinstance(error, AinoError):
                 raise error
-            raise WorkerLost(
-                self._fate() if isinstance(error, BrokenProcessPool) else repr(error)
-            ) from error
-        return [worker for worker, call in self._calls.items() if not call.done()]
+            if isinstance(error, BrokenProcessPool):
+                raise WorkerLost(self._fate()) from error
+            if error is not None:
+                raise WorkerLost(repr(error)) from error
+        return playing
 
     def _fate(self) -> str:
         """How the process ended that was the first to end; the executor terminates the others."""
@@ -103,10 +107,11 @@ class _Processes:
             any(process.exitcode is None for process in self._processes) and uptime_s() < deadline
         ):
             time.sleep(0.01)
-        statuses = {process.pid: process.exitcode for process in self._processes}
-        first = [f"process {pid} ended with exit status {status}" for pid, status in statuses.items()
-                 if status not in (None, 0, -signal.SIGTERM)]  # fmt: skip
-        return first[0] if first else "a process was terminated"
+        for process in self._processes:
+            status = process.exitcode
+            if status not in (None, 0, -signal.SIGTERM):
+                return f"process {process.pid} ended with exit status {status}"
+        return "a process was terminated"
 
     def taken(self) -> int:
         return self._taken.value
