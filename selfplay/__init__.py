@@ -4,8 +4,9 @@ records/      games and training targets in memory and on disk; imports none of 
 data/         reads labels and games, samples training batches
 teachers/     another engine's value net, run in this process to label positions
 games/        games of self-play and gate, many at once
-training/     the parts of each network family, the learner, held-out scores, supervised pretraining
-run/          run folders: configuration, run database, generate, fit, gate, loop
+training/     what a network family is; the learner, batches, losses and held-out scores
+families/     the network families: their batches, gradients and scores
+run/          run folders: configuration, run database, generate, fit, gate, loop, supervised pretraining
 report/       the report of a run as one HTML file
 matches/      matches between UCI engines, and their statistics
 suites/       test suites and puzzles
@@ -17,8 +18,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 # Someone's own `engine.py` earlier on the path would hide ours; the error names it.
-_found = find_spec("engine")
-if _found and Path(str(_found.origin)).parent.parent != Path(__file__).parent.parent:
+_engine = find_spec("engine")
+if _engine and Path(str(_engine.origin)).parent.parent != Path(__file__).parent.parent:
     raise ImportError(
-        f"{_found.origin} hides Aino's package 'engine': rename it, or start Python in another folder"
+        f"{_engine.origin} hides Aino's package 'engine': rename it, or start Python in another folder"
     )

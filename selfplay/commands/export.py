@@ -21,8 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "run", type=Path, metavar="RUN", help="read this run folder, without changing it"
     )
-    text = "write the games as PGN here; where a file is, under the next free name"
-    parser.add_argument("--pgn", type=output_file, required=True, metavar="FILE", help=text)
+    parser.add_argument(
+        "--pgn",
+        type=output_file,
+        required=True,
+        metavar="FILE",
+        help="write the games as PGN here; where a file is, under the next free name",
+    )
     add_flag(parser, "--first", 1, "begin with this generation", least=1)
     parser.add_argument(
         "--last",

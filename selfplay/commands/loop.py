@@ -19,7 +19,7 @@ from selfplay.lock import folder_lock
 from selfplay.run.anchors import measuring
 from selfplay.run.config import add_config_flags, flag_values, merged, read_toml, stored_config
 from selfplay.run.folder import RunFolder, best_net
-from selfplay.run.ledger import Ledger, Phase
+from selfplay.run.ledger import Ledger
 from selfplay.run.phase_games import PlayBackend
 from selfplay.run.phases import adopt_candidate, run_generations
 from selfplay.run.workers import WorkerPool
@@ -42,32 +42,60 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "run", type=Path, metavar="RUN", help="continue the run in this folder, or create it"
     )
-    text = "start a new run from this network, which also sets --net (default: random weights)"
-    parser.add_argument("--initial", type=Path, metavar="FILE.dit", help=text)
+    parser.add_argument(
+        "--initial",
+        type=Path,
+        metavar="FILE.dit",
+        help="start a new run from this network, which also sets --net (default: random weights)",
+    )
     add_config_flags(parser)
     # Not configuration: the games are the same anywhere.
     text = "play on N processes, or N tasks of the cluster (default: one for each processor, one for a GPU); "
     parser.add_argument(
         "--workers", type=at_least(0), default=0, metavar="N", help=text + "1 = in this process"
     )
-    text = "play on a Ray cluster: its host:port, `auto` for the one this machine is part of, `local` for a new one"
-    parser.add_argument("--cluster", metavar="ADDRESS", help=text)
-    text = "score on this file's games; same as --fit.heldout"
-    parser.add_argument("--heldout", dest="fit.heldout", metavar="FILE", help=text)
-    text = f"measure promoted networks on fixed anchors in the background; same as --anchors.games {ANCHOR_GAMES}"
     parser.add_argument(
-        "--anchors", action="store_const", const=ANCHOR_GAMES, dest="anchors.games", help=text
+        "--cluster",
+        metavar="ADDRESS",
+        help="play on a Ray cluster: its host:port, `auto` for the one this machine is part of, `local` for a new one",
     )
-    text = "stop after N generations from now on, the unfinished one included (default: run until interrupted)"
-    parser.add_argument("--generations", type=at_least(1), metavar="N", help=text)
-    text = "begin no generation once the run has worked for this many hours, over all sessions"
-    parser.add_argument("--hours", type=float, default=math.inf, metavar="X", help=text)
-    text = (
-        "stop before training (fit) or before the match of the candidate (gate), once that is next"
+    parser.add_argument(
+        "--heldout",
+        dest="fit.heldout",
+        metavar="FILE",
+        help="score on this file's games; same as --fit.heldout",
     )
-    parser.add_argument("--until", choices=("fit", "gate"), help=text)
-    text = "use this network, trained elsewhere, as the candidate instead of training the one that is due"
-    parser.add_argument("--candidate", type=Path, metavar="FILE.dit", help=text)
+    parser.add_argument(
+        "--anchors",
+        action="store_const",
+        const=ANCHOR_GAMES,
+        dest="anchors.games",
+        help=f"measure promoted networks on fixed anchors in the background; same as --anchors.games {ANCHOR_GAMES}",
+    )
+    parser.add_argument(
+        "--generations",
+        type=at_least(1),
+        metavar="N",
+        help="stop after N generations from now on, the unfinished one included (default: run until interrupted)",
+    )
+    parser.add_argument(
+        "--hours",
+        type=float,
+        default=math.inf,
+        metavar="X",
+        help="begin no generation once the run has worked for this many hours, over all sessions",
+    )
+    parser.add_argument(
+        "--until",
+        choices=("fit", "gate"),
+        help="stop before training (fit) or before the match of the candidate (gate), once that is next",
+    )
+    parser.add_argument(
+        "--candidate",
+        type=Path,
+        metavar="FILE.dit",
+        help="use this network, trained elsewhere, as the candidate instead of training the one that is due",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -99,8 +127,9 @@ def _work(arguments: argparse.Namespace, play: PlayBackend) -> bool:
     Raises RunError for what the system refuses, such as writing to a full disk.
     """
     path = arguments.run
-    settings = read_toml(arguments.config) if arguments.config else {}
-    settings = merged(settings, flag_values(arguments))
+    settings = flag_values(arguments)
+    if arguments.config:
+        settings = merged(read_toml(arguments.config), settings)
     try:
         with (
             folder_lock(path, "a self-play run"),
@@ -111,9 +140,11 @@ def _work(arguments: argparse.Namespace, play: PlayBackend) -> bool:
             _note_environment(folder.ledger, _workers_in_words(arguments))
             return _generations(arguments, folder, stop.is_set, play)
     except OSError as error:
-        place = f" ({error.filename})" if error.filename else ""
+        refusal = f"{path}: {error.strerror}"
+        if error.filename:
+            refusal += f" ({error.filename})"
         raise RunError(
-            f"{path}: {error.strerror}{place}. Finished work is kept; the same command continues from there"
+            f"{refusal}. Finished work is kept; the same command continues from there"
         ) from error
 
 
@@ -121,11 +152,12 @@ def _generations(
     arguments: argparse.Namespace, folder: RunFolder, stop: Stop, play: PlayBackend
 ) -> bool:
     """Carry out the generations, and measure on anchors; False if interrupted."""
-    until = Phase(arguments.until) if arguments.until else None
     if arguments.candidate is not None:
         adopt_candidate(folder, arguments.candidate)
     with measuring(folder, log, stop) as finish:
-        done = run_generations(folder, arguments.generations, stop, play, arguments.hours, until)
+        done = run_generations(
+            folder, arguments.generations, stop, play, arguments.hours, arguments.until
+        )
         return done and finish()
 
 
@@ -135,8 +167,10 @@ def _show_next_steps(run: Path, best: Path) -> None:
     else:
         show(f"no candidate was promoted yet; {best} is the network that the run began with")
     net = stored_config(run / "config.toml").net
-    evaluator = f"--evaluator {net} " if is_custom(net) else ""
-    show(f"  play against it:  aino play {evaluator}--weights-file {shell_word(best)}")
+    player = "aino play"
+    if is_custom(net):
+        player += f" --evaluator {net}"
+    show(f"  play against it:  {player} --weights-file {shell_word(best)}")
     show(f"  see the run:      aino-train report {shell_word(run)}")
     show(f"  continue: aino-train loop {shell_word(run)}")
 

@@ -52,24 +52,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         20,
         "play this many games, an even number; with --sprt, at most this many",
     )
-    text = "stop once the test decides between ELO1 and ELO0 as the first engine's lead (pentanomial GSPRT)"
-    parser.add_argument("--sprt", type=float, nargs=2, metavar=("ELO0", "ELO1"), help=text)
-    text = "allow --sprt these error rates (default 0.05 0.05)"
-    parser.add_argument("--sprt-errors", type=float, nargs=2, metavar=("ALPHA", "BETA"), help=text)
-    text = "play each opening once, the first engine with the side to move (for endings, with any number of games)"
-    parser.add_argument("--first-to-move", action="store_true", help=text)
+    parser.add_argument(
+        "--sprt",
+        type=float,
+        nargs=2,
+        metavar=("ELO0", "ELO1"),
+        help="stop once the test decides between ELO1 and ELO0 as the first engine's lead (pentanomial GSPRT)",
+    )
+    parser.add_argument(
+        "--sprt-errors",
+        type=float,
+        nargs=2,
+        metavar=("ALPHA", "BETA"),
+        help="allow --sprt these error rates (default 0.05 0.05)",
+    )
+    parser.add_argument(
+        "--first-to-move",
+        action="store_true",
+        help="play each opening once, the first engine with the side to move (for endings, with any number of games)",
+    )
     add_referee_flags(parser)
 
 
 def settings_of(arguments: argparse.Namespace) -> MatchSettings:
-    if arguments.sprt_errors and not arguments.sprt:
+    sprt = None
+    if arguments.sprt:
+        sprt = Sprt(*arguments.sprt, *(arguments.sprt_errors or ()))
+    elif arguments.sprt_errors:
         raise ConfigError("--sprt-errors needs --sprt ELO0 ELO1")
     return MatchSettings(
         first=parse_contestant(arguments.first, arguments.margin_ms),
         second=parse_contestant(arguments.second, arguments.margin_ms),
         games=arguments.games,
         first_to_move=arguments.first_to_move,
-        sprt=Sprt(*arguments.sprt, *(arguments.sprt_errors or ())) if arguments.sprt else None,
+        sprt=sprt,
         **series_of(arguments),
     )
 
@@ -78,15 +94,10 @@ def run(arguments: argparse.Namespace) -> int:
     settings = settings_of(arguments)
     if settings.warning:
         show(f"warning: {settings.warning}")
-    names = settings.first.name, settings.second.name
     text_of = partial(score_text, test=settings.sprt)
-    finished, now = play_series(
-        arguments.out, settings, Match, " - ".join(names), text_of, match_json
-    )
-    controls = dict.fromkeys(
-        str(contestant.control_in(settings.control))
-        for contestant in (settings.first, settings.second)
-    )
-    for text in standing_lines(now, names, " against ".join(controls), settings.sprt):
+    event = " - ".join(settings.names)
+    finished, now = play_series(arguments.out, settings, Match, event, text_of, match_json)
+    controls = " against ".join(dict.fromkeys(map(str, settings.controls)))
+    for text in standing_lines(now, settings.names, controls, settings.sprt):
         show(text)
     return 0 if finished else INTERRUPTED

@@ -1,6 +1,7 @@
 """`aino-train pretrain`: supervised training from labels and games."""
 
 import argparse
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from itertools import chain
@@ -163,12 +164,17 @@ def run(arguments: argparse.Namespace) -> int:
     """Train, or continue; Ctrl-C leaves a checkpoint behind."""
     with folder_lock(arguments.run, "a pretraining"):
         settings = settings_of(arguments)
-        paths = [path for source in settings.files.found() for path, _kind in source]
-        check_output(
-            arguments.out, chain(paths, *(files_in(path) for path in paths if path.is_dir()))
-        )
+        check_output(arguments.out, _files_read(settings.files))
         settings.check_beginning()
         return _train(arguments, settings)
+
+
+def _files_read(files: SourceFiles) -> Iterator[Path]:
+    """Yield the files and folders of the data, and the files in these folders."""
+    for path, _kind in chain(*files.found()):
+        yield path
+        if path.is_dir():
+            yield from files_in(path)
 
 
 def _train(arguments: argparse.Namespace, settings: PretrainSettings) -> int:
@@ -189,9 +195,10 @@ def _train(arguments: argparse.Namespace, settings: PretrainSettings) -> int:
             show(f"stopped at {training.progress:.1%}; the same command continues")
             return INTERRUPTED
         scores = training.finish(arguments.out, arguments.storage)
-    top1 = number_text(scores.top1, ".2%")
-    losses = [number_text(x) for x in (scores.policy, scores.value)]
-    show(f"{arguments.out}: held-out top-1 {top1}, policy {losses[0]}, value {losses[1]}")
+    show(
+        f"{arguments.out}: held-out top-1 {number_text(scores.top1, '.2%')}, "
+        f"policy {number_text(scores.policy)}, value {number_text(scores.value)}"
+    )
     if family_of(settings.net).plays:
         show(f"  play against it:  aino play --weights-file {shell_word(arguments.out)}")
     show(f"  see the run:      aino-train report {shell_word(arguments.run)}")

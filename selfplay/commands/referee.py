@@ -35,8 +35,11 @@ def add_referee_flags(parser: argparse.ArgumentParser) -> None:
         "--tc", metavar="BASE+INC", help="play with a clock: base time and increment in seconds"
     )
     either.add_argument("--movetime", metavar="S", help="think for this many seconds per move")
-    text = "search this many nodes per move; may be combined with --tc or --movetime"
-    control.add_argument("--nodes", metavar="N", help=text)
+    control.add_argument(
+        "--nodes",
+        metavar="N",
+        help="search this many nodes per move; may be combined with --tc or --movetime",
+    )
     add_flag(
         control,
         "--margin-ms",
@@ -44,15 +47,23 @@ def add_referee_flags(parser: argparse.ArgumentParser) -> None:
         "allow engines to overstep their clock by this many milliseconds",
         "MS",
     )
-    text = "let a millisecond of --tc or --movetime last as long as an engine needs for so many nodes, on any machine"
-    control.add_argument("--nodes-per-ms", type=at_least(1), default=0, metavar="N", help=text)
+    control.add_argument(
+        "--nodes-per-ms",
+        type=at_least(1),
+        default=0,
+        metavar="N",
+        help="let a millisecond of --tc or --movetime last as long as an engine needs for so many nodes, on any "
+        "machine",
+    )
     add_setting_flags(control, SeriesSettings, "patience_s")
     openings = parser.add_argument_group("openings, each played with both colours")
-    text = (
-        "read openings from a .pgn or .epd file, plain or in a .zip, or endings-won, endings-held, endings-small "
-        "(default: Aino's own)"
+    openings.add_argument(
+        "--openings",
+        type=Path,
+        metavar="FILE",
+        help="read openings from a .pgn or .epd file, plain or in a .zip, or endings-won, endings-held, endings-small "
+        "(default: Aino's own)",
     )
-    openings.add_argument("--openings", type=Path, metavar="FILE", help=text)
     add_flag(
         openings,
         "--opening-plies",
@@ -124,8 +135,7 @@ def series_of(
         "control": replace(control, nodes_per_ms=arguments.nodes_per_ms),
         "openings": load_book(arguments.openings, arguments.opening_plies, arguments.chess960),
         "adjudication": Adjudication(
-            None if arguments.draw is None else DrawRule.parse(arguments.draw),
-            None if arguments.resign is None else ResignRule.parse(arguments.resign),
+            DrawRule.parse(arguments.draw), ResignRule.parse(arguments.resign)
         ),
         "chess960": arguments.chess960,
         **given_settings(settings, arguments),

@@ -27,25 +27,43 @@ WORK_SHARE = 0.1  # of the time at most is spent on making pages
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    text = (
-        "read the folder of a loop or pretrain run, finished or not; several folders are compared"
+    parser.add_argument(
+        "run",
+        type=Path,
+        nargs="+",
+        metavar="RUN",
+        help="read the folder of a loop or pretrain run, finished or not; several folders are compared",
     )
-    parser.add_argument("run", type=Path, nargs="+", metavar="RUN", help=text)
-    text = "write the page here (default: RUN/report.html, or comparison.html)"
-    parser.add_argument("--out", type=output_file, metavar="FILE.html", help=text)
-    text = "write settings, results and training losses here"
-    parser.add_argument("--json", type=output_file, metavar="FILE.json", help=text)
+    parser.add_argument(
+        "--out",
+        type=output_file,
+        metavar="FILE.html",
+        help="write the page here (default: RUN/report.html, or comparison.html)",
+    )
+    parser.add_argument(
+        "--json",
+        type=output_file,
+        metavar="FILE.json",
+        help="write settings, results and training losses here",
+    )
     parser.add_argument(
         "--csv", type=output_file, metavar="FILE.csv", help="write the results here as a table"
     )
-    text = "write TensorBoard's event files into this folder; with --live they grow; needs the extra `tensorboard`"
-    parser.add_argument("--tensorboard", type=Path, metavar="FOLDER", help=text)
-    text = "write everything anew every quarter of a minute until Ctrl-C; browsers reload the page"
-    parser.add_argument("--live", action="store_true", help=text)
+    parser.add_argument(
+        "--tensorboard",
+        type=Path,
+        metavar="FOLDER",
+        help="write TensorBoard's event files into this folder; with --live they grow; needs the extra `tensorboard`",
+    )
+    parser.add_argument(
+        "--live",
+        action="store_true",
+        help="write everything anew every quarter of a minute until Ctrl-C; browsers reload the page",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    events = EventFiles(arguments.tensorboard) if arguments.tensorboard is not None else None
+    events = None if arguments.tensorboard is None else EventFiles(arguments.tensorboard)
     first: Path = arguments.run[0]
     out = arguments.out or first / "report.html"
     if len(arguments.run) > 1:
@@ -88,6 +106,11 @@ def _write(
             write_file(path, text(metrics))
     if events is not None:
         events.update(metrics)
-    page = report_page(metrics[0]) if len(metrics) == 1 else comparison_page(metrics)
+    if len(metrics) == 1:
+        page = report_page(metrics[0])
+        about = metrics[0].state
+    else:
+        page = comparison_page(metrics)
+        about = f"{len(metrics)} runs"
     write_file(out, page.replace("<head>", f"<head>{head}", 1))
-    return metrics[0].state if len(metrics) == 1 else f"{len(metrics)} runs"
+    return about

@@ -1,8 +1,9 @@
 """`aino-train suite`: how many test-suite positions and puzzles an engine solves."""
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -38,17 +39,33 @@ WRITE_S = 60.0  # seconds between two writings of the file with outcomes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    text = "solve these .epd or .fen suites and .csv puzzles"
-    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help=text)
+    parser.add_argument(
+        "files",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="solve these .epd or .fen suites and .csv puzzles",
+    )
     add_flag(parser, "--engine", DEFAULT_ENGINE, f"test this UCI engine: {ENGINE_HELP}", "ENGINE")
-    text = f"search this many nodes per move (default {DEFAULT_NODES}, unless --movetime)"
-    parser.add_argument("--nodes", metavar="N", help=text)
-    text = "think for this many seconds per move; with --nodes, whichever limit comes first"
-    parser.add_argument("--movetime", metavar="S", help=text)
-    text = "solve this many positions at once, one engine each"
-    add_flag(parser, "--concurrency", 1, text, least=1)
-    text = "solve N positions per file, sampled at random (default: all)"
-    parser.add_argument("--limit", type=at_least(1), metavar="N", help=text)
+    parser.add_argument(
+        "--nodes",
+        metavar="N",
+        help=f"search this many nodes per move (default {DEFAULT_NODES}, unless --movetime)",
+    )
+    parser.add_argument(
+        "--movetime",
+        metavar="S",
+        help="think for this many seconds per move; with --nodes, whichever limit comes first",
+    )
+    add_flag(
+        parser, "--concurrency", 1, "solve this many positions at once, one engine each", least=1
+    )
+    parser.add_argument(
+        "--limit",
+        type=at_least(1),
+        metavar="N",
+        help="solve N positions per file, sampled at random (default: all)",
+    )
     add_flag(parser, "--limit-seed", 1, "sample with this random seed for --limit", least=0)
     parser.add_argument(
         "--json", type=output_file, metavar="FILE.json", help="write scores and every outcome here"
@@ -63,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
     suites = {
         str(path): _read(path, arguments.limit, arguments.limit_seed) for path in arguments.files
     }
-    problems = [problem for members in suites.values() for problem in members]
+    problems = list(chain(*suites.values()))
     settings = {"engine": asdict(contestant), "limit": str(limit)}
     results = _Results(suites, settings, arguments.json)
     show(f"{len(problems):,} positions, {limit}, {contestant.name}")
@@ -114,12 +131,13 @@ class _Results:
 
     def by_suite(self) -> dict[str, list[Outcome]]:
         """Return the outcomes in the order of the problems."""
-        return {
-            name: [
-                self._outcomes[id(problem)] for problem in problems if id(problem) in self._outcomes
-            ]
-            for name, problems in self._suites.items()
-        }
+        return {name: list(self._of(problems)) for name, problems in self._suites.items()}
+
+    def _of(self, problems: Sequence[Problem]) -> Iterator[Outcome]:
+        """Yield the outcomes of those that are done."""
+        for problem in problems:
+            if id(problem) in self._outcomes:
+                yield self._outcomes[id(problem)]
 
     def write(self) -> None:
         """Write the outcomes to the file, if there are any and a file is wanted."""

@@ -4,7 +4,8 @@
 
 import argparse
 from contextlib import closing
-from dataclasses import asdict, fields
+from dataclasses import asdict
+from itertools import starmap
 from pathlib import Path
 
 from engine.cli.command_line import INTERRUPTED
@@ -41,17 +42,27 @@ After Ctrl-C or a crash the same command continues where the folder ends, and ma
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    text = (
-        "label with this value net, as Stockfish 15.1 writes it (export_net), or with the policies of these "
-        "networks (.pb.gz, .dit), which may stand for players of an Elo"
+    parser.add_argument(
+        "--teacher",
+        nargs="+",
+        action="extend",
+        required=True,
+        metavar="FILE[=ELO]",
+        help="label with this value net, as Stockfish 15.1 writes it (export_net), or with the policies of these "
+        "networks (.pb.gz, .dit), which may stand for players of an Elo",
     )
     parser.add_argument(
-        "--teacher", nargs="+", action="extend", required=True, metavar="FILE[=ELO]", help=text
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="continue this label folder, or create it",
     )
-    text = "continue this label folder, or create it"
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help=text)
-    text = "label nothing: show what the folder holds, and look at every row of it"
-    parser.add_argument("--check", action="store_true", help=text)
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="label nothing: show what the folder holds, and look at every row of it",
+    )
     group = parser.add_argument_group("games to sample from")
     add_files(
         group, "--data", "sample around these games: PGN, Lc0 training chunks, or folders of them"
@@ -62,25 +73,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RUN",
         help="sample around the self-play games of a training run",
     )
-    text = "sample around held-out games only, to measure with"
-    group.add_argument("--held-out", action="store_true", help=text)
-    text = "keep parsed games in this folder (default: in the label folder)"
-    group.add_argument("--cache", type=Path, metavar="FOLDER", help=text)
+    group.add_argument(
+        "--held-out", action="store_true", help="sample around held-out games only, to measure with"
+    )
+    group.add_argument(
+        "--cache",
+        type=Path,
+        metavar="FOLDER",
+        help="keep parsed games in this folder (default: in the label folder)",
+    )
     group = parser.add_argument_group("labels")
-    text = "stop once the folder has this many positions with a value, or with a policy"
-    add_flag(group, "--count", 1_000_000, text)
+    add_flag(
+        group,
+        "--count",
+        1_000_000,
+        "stop once the folder has this many positions with a value, or with a policy",
+    )
     add_flag(group, "--threads", 1, "label on this many threads")
     add_setting_flags(group, LabelPlan)
-    text = "search those trees with this sparse network (default: the one that comes with Aino)"
-    group.add_argument("--tree-net", type=Path, metavar="FILE.dit", help=text)
+    group.add_argument(
+        "--tree-net",
+        type=Path,
+        metavar="FILE.dit",
+        help="search those trees with this sparse network (default: the one that comes with Aino)",
+    )
     weights = " ".join(f"{name}={weight}" for name, weight in asdict(Shares()).items())
     add_setting_flags(group, PolicyPlan, "own_share", "label_share")
-    text = f"sample from the sources with these relative weights (default {weights})"
-    group.add_argument("--mixture", nargs="+", default=[], metavar="SOURCE=X", help=text)
+    group.add_argument(
+        "--mixture",
+        nargs="+",
+        default=[],
+        metavar="SOURCE=X",
+        help=f"sample from the sources with these relative weights (default {weights})",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    teachers = [PolicyTeacher.parse(text) for text in arguments.teacher]
+    teachers = list(map(PolicyTeacher.parse, arguments.teacher))
     if any(is_network(teacher.path) for teacher in teachers):
         return _teach_policies(arguments, teachers)
     (path, rating), *further = teachers
@@ -90,9 +119,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.check:
         return _check(LabelFolder(arguments.out))
     plan = LabelPlan(**given_settings(LabelPlan, arguments), shares=_shares(arguments.mixture))
-    tree_net = (
-        _tree_net(arguments.tree_net or default_net_path()) if plan.shares.trees > 0 else None
-    )
+    tree_net = None
+    if plan.shares.trees > 0:
+        tree_net = _tree_net(arguments.tree_net or default_net_path())
     with folder_lock(arguments.out, "a label folder"):
         run = LabelRun(arguments.out, path, net, _games(arguments), plan, tree_net)
         return _label(run, arguments)
@@ -143,14 +172,10 @@ def _check(labels: LabelFolder) -> int:
             f"{summary.rows:,} positions {name}: {summary.calm / total:.1%} calm, "
             f"{summary.balanced / total:.1%} balanced"
         )
-        show(
-            "  "
-            + ", ".join(
-                f"{source} {count / total:.1%}"
-                for source, count in summary.sources.items()
-                if count
-            )
+        shares = (
+            f"{source} {count / total:.1%}" for source, count in summary.sources.items() if count
         )
+        show(f"  {', '.join(shares)}")
     labels.verify()
     show("every row is a position")
     return 0
@@ -160,7 +185,7 @@ def _shares(mixture: list[str]) -> Shares:
     """Weights of the sources named; without any named, the default ones."""
     if not mixture:
         return Shares()
-    names = [field.name for field in fields(Shares)]
+    names = list(asdict(Shares()))
     weights = dict.fromkeys(names, 0.0)
     for text in mixture:
         name, _, weight = text.partition("=")
@@ -186,7 +211,7 @@ def _games(arguments: argparse.Namespace) -> Games:
                 lambda share, games: line.update(share, f"{path.name}: {games:,} games"),
             )
 
-        sets = [load(*file) for file in data_files(arguments.data, PGN, CHUNKS)]
+        sets = list(starmap(load, data_files(arguments.data, PGN, CHUNKS)))
     if arguments.run:
         played = games_of_run(arguments.run / "replay")
         sets.append(collect(training_game(game, value_share=0.0) for game in played)[0])

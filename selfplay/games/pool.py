@@ -113,9 +113,10 @@ class _Room:
         """Wait for the answers, and let the games leave that are over."""
         if self._answers is not None:
             self._answers.result()
-        for seat in [seat for seat, game in self.seated.items() if game.finished]:
-            self._free.append(seat)
-            yield self.seated.pop(seat)
+        for seat, game in list(self.seated.items()):
+            if game.finished:
+                self._free.append(seat)
+                yield self.seated.pop(seat)
 
 
 def play_games(
@@ -132,8 +133,8 @@ def play_games(
     asked. The other games in a batch do not affect a game, because evaluators return the same bits
     for a leaf in any batch.
     """
-    places = [_Room(tables) for tables in rooms]
-    with ThreadPool(2 if len(places) > 1 else 1, "evaluate") as pool:
+    places = list(map(_Room, rooms))
+    with ThreadPool(min(2, len(places)), "evaluate") as pool:
         for room in itertools.cycle(places):
             if stop():
                 return
@@ -152,11 +153,10 @@ def _search_on(
     """Search in these seats until each waits for an evaluation. Returns the seats that paused and
     can resume.
     """
-    paused = [
-        (seat, table)
-        for number, table in enumerate(tables)
-        for seat in table.gather([seat for seat in seats if games[seat].evaluator == number])
-    ]
+    paused = []
+    for number, table in enumerate(tables):
+        to_move = [seat for seat in seats if games[seat].evaluator == number]
+        paused += [(seat, table) for seat in table.gather(to_move)]
     for seat, table in paused:
         if not table.players[seat].resume():
             games[seat].make_move()

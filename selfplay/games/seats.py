@@ -7,6 +7,7 @@ Python call per game would cost more than that; one call for all games costs lit
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -65,22 +66,18 @@ class Seats:
         self._params = suited_to(evaluator, seating.params)
         count = seating.games
         tree = new_tree(2 * seating.visits + SPARE_NODES, seating.plies + 1)
-        in_flight = new_round()
-        self._trees = Tree(*(np.zeros((count, *field.shape), field.dtype) for field in tree))
+        self._trees = _one_for_each(count, tree)
         self._trees.order[:] = tree.order
-        self._rounds = Round(*(np.zeros((count, *field.shape), field.dtype) for field in in_flight))
+        self._rounds = _one_for_each(count, new_round())
         self.leaves = new_leaf_batch(count)
         self._filled = 0
         self._slots = np.full(count, PAUSED)
         self._targets = np.zeros(count, np.int64)
-        self.players = [
-            TreePlayer(
-                Search(
-                    self._params, tree_at.py_func(self._trees, k), round_at.py_func(self._rounds, k)
-                )
-            )
-            for k in range(count)
-        ]
+        self.players = list(map(self._new_player, range(count)))
+
+    def _new_player(self, seat: int) -> TreePlayer:
+        tree = tree_at.py_func(self._trees, seat)
+        return TreePlayer(Search(self._params, tree, round_at.py_func(self._rounds, seat)))
 
     def gather(self, seats: Sequence[int]) -> list[int]:
         """Search in these seats until each adds a leaf to the batch or pauses. Returns the seats
@@ -108,6 +105,11 @@ class Seats:
             self.evaluator.evaluate(self.leaves, self._filled)
             apply_seats(self._trees, self._rounds, self._params, self.leaves, self._slots)
             self._filled = 0
+
+
+def _one_for_each(count: int, arrays: Any) -> Any:
+    """Return the arrays of a struct, filled with zeros, for each of `count` seats."""
+    return arrays._make(np.zeros((count, *array.shape), array.dtype) for array in arrays)
 
 
 tree_at = view_kernel(Tree)

@@ -10,7 +10,7 @@ from engine.search.search_tree_state import Search, add_root_noise
 from engine.search.tree.root import Root
 from selfplay.games.game_settings import GameSettings
 from selfplay.games.pool import PooledGame
-from selfplay.records.endings import Ending
+from selfplay.records.endings import Ending, points_if_lost
 from selfplay.records.game import SelfPlayRecord
 from selfplay.records.positions import UNKNOWN_SCORE
 from selfplay.records.targets import score_from_value
@@ -62,7 +62,7 @@ class SelfPlayGame(PooledGame):
         self._targets.append(_policy_target(root, chosen))
         self._root_wdl.append(root.wdl())
         if self._resigns(root.position.q):
-            self._ending = Ending.RESIGNATION, 1 if self._stack[self.ply, SIDE] == 1 else -1
+            self._ending = Ending.RESIGNATION, points_if_lost(self._stack[self.ply])
             return
         self._play(move)
 
@@ -94,27 +94,29 @@ class SelfPlayGame(PooledGame):
         settings = self._settings
         full = bool(self._rng.random() < settings.full_share)
         self._full.append(full)
-        visits = settings.visits if full else settings.fast_visits
-        noisy = full and settings.noise_share > 0
-        self._players[0].begin(
-            self._stack[: self.ply + 1], visits, self._add_noise if noisy else None
-        )
+        visits = settings.fast_visits
+        noise = None
+        if full:
+            visits = settings.visits
+        if full and settings.noise_share > 0:
+            noise = self._add_noise
+        self._players[0].begin(self._stack[: self.ply + 1], visits, noise)
 
     def _add_noise(self, search: Search) -> None:
         add_root_noise(search, self._rng, self._settings.noise_share, self._settings.noise_alpha)
 
     def _choose(self, root: Root) -> int:
         """Choose the move to play, by index."""
-        settings = self._settings
-        early = self.ply < settings.temperature_plies
-        temperature = settings.temperature if early else settings.late_temperature
+        temperature = self._settings.late_temperature
+        if self.ply < self._settings.temperature_plies:
+            temperature = self._settings.temperature
         return choose_move(root, temperature, self._rng)
 
     def _resigns(self, value: float) -> bool:
         side = int(self._stack[self.ply, SIDE])
-        self._hopeless[side] = (
-            self._hopeless[side] + 1 if value < self._settings.resign_below else 0
-        )
+        self._hopeless[side] += 1
+        if value >= self._settings.resign_below:
+            self._hopeless[side] = 0
         if self._gave_up == 0 and self._hopeless[side] >= self._settings.resign_moves:
             self._gave_up = 1 - 2 * side
         return self._gave_up != 0 and not self._played_through

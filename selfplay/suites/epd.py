@@ -6,6 +6,7 @@ It skips a line that cannot be used, names it with the reason, and reads the res
 """
 
 import re
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -32,8 +33,9 @@ def read_epd(path: Path) -> list[Problem]:
 
     Raises DataError where the file or every line of it is unreadable.
     """
-    match = _MATE_FILE.fullmatch(path.stem)
-    mate_in = int(match[1]) if match and path.suffix.lower() == ".fen" else None
+    mate_in = None
+    if path.suffix.lower() == ".fen" and (mate := _MATE_FILE.fullmatch(path.stem)):
+        mate_in = int(mate[1])
     readers = (
         partial(parse_epd_line, line, f"{path}:{number}", f"{path.stem}.{number}", mate_in)
         for number, line in position_lines(unpacked_text(path))
@@ -52,7 +54,8 @@ def parse_epd_line(
         operations |= {"bm": "", "dm": mate[1]}
     try:
         board = typed_position(line, note=lambda message: note(f"{place}: {message}"))
-        best, avoid = (_moves(board, operations.get(code, "")) for code in ("bm", "am"))
+        best = _moves(board, operations.get("bm", ""))
+        avoid = _moves(board, operations.get("am", ""))
         points = _points(board, operations)
     except (FenError, MoveError) as error:
         raise DataError(f"{place}: {error}") from error
@@ -77,25 +80,28 @@ def parse_epd_line(
 
 def _moves(board: chess.Board, text: str) -> frozenset[str]:
     words = re.sub(r"\s+([+#!?]+)", r"\1", text).replace(",", " ").replace('"', " ").split()
-    moves = (
-        word for word in words if word not in ("e.p.", "ep") and not re.fullmatch(r"\d+\.+", word)
-    )
-    return frozenset(legal_move(board, _MOVE_NUMBER.sub("", word)).uci() for word in moves)
+    moves = set[str]()
+    for word in words:
+        if word not in ("e.p.", "ep") and not re.fullmatch(r"\d+\.+", word):
+            moves.add(legal_move(board, _MOVE_NUMBER.sub("", word)).uci())
+    return frozenset(moves)
 
 
 def _points(board: chess.Board, operations: dict[str, str]) -> dict[str, int]:
+    pairs = _graded_moves(operations)
+    return {legal_move(board, move.strip()).uci(): int(grade) for move, grade in pairs}
+
+
+def _graded_moves(operations: dict[str, str]) -> Iterable[Sequence[str]]:
+    """Return (move, points) of `c8`, as numbers for the moves of `c9` or `c7`, or of `c0`."""
     grades = operations.get("c8", "").split()
     for code in ("c9", "c7"):
         moves = operations.get(code, "").split()
         if moves and len(moves) == len(grades) and all(map(_COUNT.fullmatch, grades)):
-            return {
-                legal_move(board, move).uci(): int(grade)
-                for move, grade in zip(moves, grades, strict=True)
-            }
+            return zip(moves, grades, strict=True)
     if not _GRADES.fullmatch(operations.get("c0", "")):
-        return {}
-    pairs = (word.strip().rsplit("=", 1) for word in operations["c0"].split(","))
-    return {legal_move(board, move.strip()).uci(): int(grade) for move, grade in pairs}
+        return ()
+    return (word.rsplit("=", 1) for word in operations["c0"].split(","))
 
 
 def _groups(name: str) -> tuple[str, ...]:
@@ -103,5 +109,6 @@ def _groups(name: str) -> tuple[str, ...]:
     running number.
     """
     _, colon, theme = name.partition(":")
-    group = theme if colon else _NUMBER.sub("", _REMARK.sub("", name))
-    return (group.strip(" ."),) if group.strip(" .") else ()
+    if not colon:
+        theme = _NUMBER.sub("", _REMARK.sub("", name))
+    return tuple(filter(None, [theme.strip(" .")]))

@@ -49,7 +49,8 @@ def gathered(path: Path, what: str, readers: Iterable[Callable[[Note], Problem]]
         except DataError as error:
             faults.append(error)
     if not problems:
-        raise faults[0] if faults else DataError(f"{path}: no {what} in it")
+        faults.append(DataError(f"{path}: no {what} in it"))
+        raise faults[0]
     for fault in faults:
         notes.note(f"{fault}; skipping this line")
     notes.close()
@@ -107,13 +108,11 @@ def read_puzzles(path: Path, limit: int | None = None, seed: int = 1) -> list[Pr
 
     Raises DataError where the file or every puzzle sampled is unreadable.
     """
-    lines = (
-        None
-        if limit is None
-        else {*sample([number for number, _ in puzzle_fields(path)], limit, seed)}
-    )
-    # All of Lichess's take gigabytes.
-    rows = (row for row in puzzle_fields(path) if lines is None or row[0] in lines)
+    rows = puzzle_fields(path)
+    if limit is not None:
+        # All of Lichess's take gigabytes: the file is read twice.
+        numbers = {*sample([number for number, _ in puzzle_fields(path)], limit, seed)}
+        rows = (row for row in rows if row[0] in numbers)
     readers = (partial(_puzzle, row, f"{path}:{number}") for number, row in rows)
     return gathered(path, "puzzles", readers)
 
@@ -123,7 +122,7 @@ def _puzzle(fields: PuzzleFields, place: str, note: Note) -> Problem:
         row = read_puzzle(fields, lambda message: note(f"{place}: {message}"))
     except (FenError, MoveError, DataError) as error:
         raise DataError(f"{place}: not a puzzle: {error}") from error
-    line = tuple(move.uci() for move in row.line)
+    line = tuple(map(chess.Move.uci, row.line))
     board = row.board
     band = int(row.rating) // BAND * BAND
     groups = (f"rating {band}-{band + BAND - 1}", *row.themes)

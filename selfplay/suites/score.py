@@ -6,9 +6,11 @@ import re
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import chain, starmap
 from typing import Any
 
 import chess
+import numpy as np
 from rich import box
 from rich.table import Table
 
@@ -41,11 +43,15 @@ class Outcome:
     @property
     def found_nodes(self) -> int | None:
         """Nodes after which the solution never changed; for a line, the maximum over its moves."""
-        return max(step.nodes for step in self.found) if self.solved else None
+        if not self.solved:
+            return None
+        return max(step.nodes for step in self.found)
 
     @property
     def found_ms(self) -> int | None:
-        return max(step.time_ms for step in self.found) if self.solved else None
+        if not self.solved:
+            return None
+        return max(step.time_ms for step in self.found)
 
     def note(self, answer: Sequence[BestMove]) -> None:
         """Take the first choices of a search, of which the last one is played."""
@@ -95,8 +101,10 @@ def _problem_at(problem: Problem, ply: int, board: chess.Board) -> Problem:
 
 def _right_to_the_end(problem: Problem, answer: Sequence[BestMove]) -> Sequence[BestMove]:
     """Return the first choices from the one on, behind which all are right."""
-    wrong = [n for n, step in enumerate(answer) if not problem.accepts(step.move, step.mate)]
-    return answer[wrong[-1] + 1 :] if wrong else answer
+    first = len(answer)
+    while first > 0 and problem.accepts(answer[first - 1].move, answer[first - 1].mate):
+        first -= 1
+    return answer[first:]
 
 
 def solve_all(
@@ -145,13 +153,15 @@ def nodes_found(outcomes: Outcomes) -> list[int]:
 
 
 def tally(outcomes: Outcomes) -> SolvedCount:
-    nodes = nodes_found(outcomes)
+    median_nodes = None
+    if nodes := nodes_found(outcomes):
+        median_nodes = round(statistics.median(nodes))
     return SolvedCount(
         problems=len(outcomes),
         solved=sum(outcome.solved for outcome in outcomes),
         points=sum(outcome.points for outcome in outcomes),
         most_points=sum(outcome.problem.most_points for outcome in outcomes),
-        median_nodes=round(statistics.median(nodes)) if nodes else None,
+        median_nodes=median_nodes,
     )
 
 
@@ -161,10 +171,11 @@ def grouped(outcomes: Outcomes) -> dict[str, list[Outcome]]:
     for outcome in outcomes:
         for group in outcome.problem.groups:
             groups.setdefault(group, []).append(outcome)
-    in_order = sorted(
-        groups, key=lambda name: re.sub(r"\d+", lambda number: number[0].zfill(6), name)
-    )
-    return {group: groups[group] for group in in_order}
+    return dict(sorted(groups.items(), key=_by_name))
+
+
+def _by_name(item: tuple[str, object]) -> str:
+    return re.sub(r"\d+", lambda number: number[0].zfill(6), item[0])
 
 
 # What a file with results says of an outcome.
@@ -177,25 +188,23 @@ def thresholds(outcomes: Outcomes) -> list[int]:
     """Node counts for the "solved by" columns: the largest count needed, and that count divided by
     powers of 4.
     """
-    most = max(nodes_found(outcomes), default=0)
-    steps = [most // 4**power for power in range(MOST_NODE_COLUMNS - 1, -1, -1)]
-    return [step for step in steps if step > 0]
+    nodes = max(nodes_found(outcomes), default=0)
+    steps = list[int]()
+    while nodes and len(steps) < MOST_NODE_COLUMNS:
+        steps.insert(0, nodes)
+        nodes //= 4
+    return steps
 
 
 def suite_table(suites: Mapping[str, Outcomes]) -> Table:
     """One row per suite and, below it, one row per theme or rating band of at least five
     problems.
     """
-    steps = thresholds([outcome for outcomes in suites.values() for outcome in outcomes])
+    steps = thresholds(list(chain(*suites.values())))
     table = Table(box=box.SIMPLE, pad_edge=False)
     table.add_column("suite")
-    for title in (
-        "positions",
-        "solved",
-        "points",
-        "median nodes",
-        *(f"by {step:,}" for step in steps),
-    ):
+    by_step = (f"by {step:,}" for step in steps)
+    for title in ("positions", "solved", "points", "median nodes", *by_step):
         table.add_column(title, justify="right")
     for name, outcomes in suites.items():
         table.add_row(*_cells(name, outcomes, steps), style="bold")
@@ -207,31 +216,27 @@ def suite_table(suites: Mapping[str, Outcomes]) -> Table:
 
 def _cells(name: str, outcomes: Outcomes, steps: Sequence[int]) -> list[str]:
     score = tally(outcomes)
-    by = [sum(nodes <= step for nodes in nodes_found(outcomes)) for step in steps]
-    graded = score.most_points != score.problems
-    points = f"{score.points}/{score.most_points} ({score.share:.1%})" if graded else ""
+    points = ""
+    if score.most_points != score.problems:  # graded moves
+        points = f"{score.points}/{score.most_points} ({score.share:.1%})"
     solved = f"{score.solved} ({score.solved / max(1, score.problems):.1%})"
     median = "" if score.median_nodes is None else f"{score.median_nodes:,}"
-    return [name, str(score.problems), solved, points, median, *map(str, by)]
+    nodes = np.array(nodes_found(outcomes))
+    by_step = (str(np.count_nonzero(nodes <= step)) for step in steps)
+    return [name, str(score.problems), solved, points, median, *by_step]
 
 
 def suite_json(settings: Mapping[str, Any], suites: Mapping[str, Outcomes]) -> dict[str, Any]:
     """Return settings, scores by suite and group, and every problem's outcome."""
-    return {
-        **settings,
-        "suites": [
-            {
-                "name": name,
-                **asdict(tally(outcomes)),
-                "groups": {
-                    group: asdict(tally(members)) for group, members in grouped(outcomes).items()
-                },
-                "problems": [
-                    {"name": outcome.problem.name, "fen": outcome.problem.fen}
-                    | {fact: getattr(outcome, fact) for fact in OUTCOME_FACTS}
-                    for outcome in outcomes
-                ],
-            }
-            for name, outcomes in suites.items()
-        ],
-    }
+    return {**settings, "suites": list(starmap(_suite_values, suites.items()))}
+
+
+def _suite_values(name: str, outcomes: Outcomes) -> dict[str, Any]:
+    groups = {group: asdict(tally(members)) for group, members in grouped(outcomes).items()}
+    problems = list(map(_outcome_values, outcomes))
+    return {"name": name, **asdict(tally(outcomes)), "groups": groups, "problems": problems}
+
+
+def _outcome_values(outcome: Outcome) -> dict[str, Any]:
+    values = {"name": outcome.problem.name, "fen": outcome.problem.fen}
+    return values | {fact: getattr(outcome, fact) for fact in OUTCOME_FACTS}

@@ -1,7 +1,7 @@
 """Solves problems with a UCI engine, which tells its best move at several node counts."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import chess
@@ -26,12 +26,6 @@ class BestMove(NamedTuple):
     mate: int | None  # full moves to the mate it announces; negative when it is being mated
 
 
-BestMoves = Sequence[BestMove]
-"""The best moves during a search, in order. The last one is the move played, with all nodes and
-time spent on it.
-"""
-
-
 class Solver:
     """A UCI engine in its own process, which begins anew after an EngineFault."""
 
@@ -39,9 +33,11 @@ class Solver:
         self._contestant, self._limit = contestant, limit
         self._engine = open_engine(contestant)
 
-    def solve(self, board: chess.Board, fresh: bool) -> BestMoves:
-        """Search a position that has legal moves and its history on the stack. fresh: it begins a
-        new problem.
+    def solve(self, board: chess.Board, fresh: bool) -> Sequence[BestMove]:
+        """Search a position that has legal moves and its history on the stack. Returns the best
+        moves in order; the last one is played, with all nodes and time spent on it.
+
+        fresh: it begins a new problem.
         """
         lines = deque[str]()
         limit = self._limit
@@ -57,21 +53,30 @@ class Solver:
             close_engine(self._engine, force=True)
             self._engine = open_engine(self._contestant)
             raise
+        time_ms = round(1000 * (uptime_s() - begin))
         assert best is not None
-        steps = list[BestMove]()
-        nodes = 0
-        mate = None
-        for info in (info for info in map(read_info, lines) if info is not None and info.rank == 1):
-            nodes = max(nodes, info.nodes or 0)
-            if is_legal(info.move, board):
-                move = board.parse_uci(info.move)
-                if info.score_cp is not None:
-                    mate = mate_of(info.score_cp)
-                elif not steps or steps[-1].move != move:
-                    mate = None  # a bound tells of a move, but not in how many moves it mates
-                steps.append(BestMove(nodes, info.time_ms or 0, move, mate))
-        mate = mate if steps and steps[-1].move == best else None
-        return [*steps, BestMove(nodes, round(1000 * (uptime_s() - begin)), best, mate)]
+        steps, nodes = _told_moves(lines, board)
+        mate = steps[-1].mate if steps and steps[-1].move == best else None
+        return [*steps, BestMove(nodes, time_ms, best, mate)]
 
     def close(self) -> None:
         close_engine(self._engine)
+
+
+def _told_moves(lines: Iterable[str], board: chess.Board) -> tuple[list[BestMove], int]:
+    """Return (best moves, nodes) that an engine's lines tell of a search."""
+    steps = list[BestMove]()
+    nodes = 0
+    mate = None
+    for info in map(read_info, lines):
+        if info is None or info.rank != 1:
+            continue
+        nodes = max(nodes, info.nodes or 0)
+        if is_legal(info.move, board):
+            move = board.parse_uci(info.move)
+            if info.score_cp is not None:
+                mate = mate_of(info.score_cp)
+            elif not steps or steps[-1].move != move:
+                mate = None  # a bound tells of a move, but not in how many moves it mates
+            steps.append(BestMove(nodes, info.time_ms or 0, move, mate))
+    return steps, nodes

@@ -72,14 +72,18 @@ def advance(net, acc, ply, row, child):
 def _view(row, side):
     """(exclusive-or mask of squares, first feature of the king's square)."""
     king = ctz(row[KING] & row[WHITE + side])
-    flip = 56 * side ^ (7 if king & 7 < 4 else 0)
+    flip = 56 * side
+    if king & 7 < 4:
+        flip ^= 7
     king ^= flip
     return flip, KING_FEATURES * (4 * (7 - (king >> 3)) + 7 - (king & 7))
 
 
 @kernel()
 def _feature(square, kind, colour, side, flip, base):
-    piece = 10 if kind == KING else 2 * kind + (1 if colour != side else 0)
+    piece = 2 * kind
+    if kind != KING and colour != side:
+        piece += 1
     return ((square ^ flip) + 64 * piece + base) * TEACHER_WIDTH
 
 

@@ -81,8 +81,10 @@ class _Reader:
         weight = self._array("<i2", shape.features * shape.width)
         psqt = self._array("<i4", shape.features * shape.buckets)
         stacks = [self._stack(shape, number) for number in range(shape.buckets)]
-        parts = (bias, weight, psqt, *(np.concatenate(part) for part in zip(*stacks, strict=True)))
-        return StockfishNet(*(aligned_copy(part, part.dtype.newbyteorder("=")) for part in parts))
+        tables = (bias, weight, psqt, *map(np.concatenate, zip(*stacks, strict=True)))
+        return StockfishNet(
+            *(aligned_copy(table, table.dtype.newbyteorder("=")) for table in tables)
+        )
 
     def _read_header(self, shape: NetShape) -> None:
         """Read up to the weights, and check that the file has a net of this shape."""
@@ -147,9 +149,9 @@ class _Reader:
         )
         return data
 
-    def _expect(self, good: bool, expected: str, found: str) -> None:
+    def _expect(self, good: bool, expected: str, actual: str) -> None:
         if not good:
-            raise NetFileError(self._path, expected, found)
+            raise NetFileError(self._path, expected, actual)
 
 
 def _by_four_inputs(weight: np.ndarray, outputs: int) -> np.ndarray:

@@ -134,7 +134,9 @@ def score_teacher_moves(teacher, ply, moves, count, scores, exact, reach):
             place -= 1
         statics[place] = after
     for i in range(count):
-        least = scores[exact - 1] if i >= exact else np.int64(-MATE)
+        least = np.int64(-MATE)
+        if i >= exact:
+            least = scores[exact - 1]
         if i > 0:
             least = max(least, _faint(scores[0], reach))
         _insert(moves, scores, i, _settled_move(teacher, ply, moves[i], statics[i], least))

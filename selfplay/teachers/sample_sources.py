@@ -77,13 +77,9 @@ class Games(NamedTuple):
 def games_of_sets(sets: list[PositionSet], held_out: bool = False) -> Games:
     """Copy the games of several sets into one, about three bytes per position. held_out: those
     alone that trainings hold out."""
-    sets = [
-        empty_set(),
-        *(
-            held_out_games(games, root_limit(HELD_OUT_SHARE)) if held_out else games
-            for games in sets
-        ),
-    ]
+    if held_out:
+        sets = [held_out_games(games, root_limit(HELD_OUT_SHARE)) for games in sets]
+    sets = [empty_set(), *sets]
     return Games(
         starts=np.concatenate([games.starts for games in sets]),
         first=offsets(np.concatenate([np.diff(games.game_first) for games in sets])),

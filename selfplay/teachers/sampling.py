@@ -129,9 +129,11 @@ def offer(space, ply, value, source, root, plies_left):
     calm = not in_check(row) and is_settled(
         teacher, ply, value, np.int64(space.limits[0] * UNITS_PER_CP)
     )
-    if calm and generate(row, teacher.moves[ply]) == 0:
-        return  # stalemate
-    kind = source | (CALM if calm else 0)
+    kind = source
+    if calm:
+        if generate(row, teacher.moves[ply]) == 0:
+            return  # stalemate
+        kind |= CALM
     _note(space, row, kind, root, plies_left)
     if not calm and uniform(space.rng) >= space.limits[1]:
         return
@@ -170,7 +172,9 @@ def _from_ply(value, ply):
     """Convert a mate's distance from ply 0 to that from rows[ply]."""
     if abs(value) <= MATE - 2 * MAX_QUIET_PLY:
         return value
-    return value + ply if value > 0 else value - ply
+    if value > 0:
+        return value + ply
+    return value - ply
 
 
 @kernel()
@@ -178,7 +182,10 @@ def _thinned(rng, value):
     """Whether to skip a position at random because one side has nearly won."""
     if abs(value) <= DECIDED_CP * UNITS_PER_CP:
         return False
-    return uniform(rng) >= (DECIDED_SHARE if abs(value) <= LOST_CP * UNITS_PER_CP else LOST_SHARE)
+    share = LOST_SHARE
+    if abs(value) <= LOST_CP * UNITS_PER_CP:
+        share = DECIDED_SHARE
+    return uniform(rng) >= share
 
 
 @kernel()
@@ -301,7 +308,10 @@ def _offer_children(space, count, value, temperature, source, root):
             chosen = np.int64(i)
             chosen_value = after
             highest = sampled
-        if uniform(space.rng) < (GOOD_SHARE if worth >= least else POOR_SHARE):
+        share = POOR_SHARE
+        if worth >= least:
+            share = GOOD_SHARE
+        if uniform(space.rng) < share:
             offer(space, np.int64(1), after, source, root, np.int64(0))
     return chosen, chosen_value
 

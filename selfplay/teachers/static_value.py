@@ -56,7 +56,9 @@ def static_value(net, acc, ply, row):
 @kernel()
 def _toward_zero(a, b):
     """Return a / b rounded toward zero, as in C++; b > 0."""
-    return a // b if a >= 0 else -(-a // b)
+    if a >= 0:
+        return a // b
+    return -(-a // b)
 
 
 @kernel()
@@ -102,10 +104,8 @@ def _first_layer(net, acc, bucket):
 @kernel()
 def _second_layer(net, acc, bucket):
     """Layers 30 -> 32 -> 1."""
-    low, high = (
-        lanes.load_ints(net.bias_1, bucket * 32),
-        lanes.load_ints(net.bias_1, bucket * 32 + 16),
-    )
+    low = lanes.load_ints(net.bias_1, bucket * 32)
+    high = lanes.load_ints(net.bias_1, bucket * 32 + 16)
     at = bucket * 1024
     for quad in range(8):
         x = lanes.splat_int(acc.hidden_quads[quad])
