@@ -41,22 +41,24 @@ def pawns_named(text: str) -> int:
         words = re.findall(r"(a|the|two|three|four|five) (queen|rook|bishop|knight|pawn)", part)
         return sum(_NUMBERS.get(number, 1) * _WORTH[piece] for number, piece in words)
 
-    return 2 if "the exchange" in won else worth(won) - worth(lost)
+    if "the exchange" in won:
+        return 2
+    return worth(won) - worth(lost)
 
 
 def check_move(node: chess.pgn.ChildNode, score_of: ScoreOf) -> Iterator[Row]:
     """Yield a row for each claim of a judged move's comment; `score_of` asks the engine."""
-    found = _JUDGEMENT.search(node.comment)
-    if found is None:
+    judgement = _JUDGEMENT.search(node.comment)
+    if judgement is None:
         return
-    move = _JudgedMove(node, found[1] or "", found[2] or "", score_of)
-    named = {
+    move = _JudgedMove(node, judgement[1] or "", judgement[2] or "", score_of)
+    place = {
         "game": node.game().headers["White"],
         "move": move.board.variation_san([node.move]),
     }
     for claims in (better_claims, mate_claims, ending_claims, prevention_claims, material_claims):
-        for claim, said, holds in claims(move):
-            yield {**named, "claim": claim, "engine": str(said), "holds": holds}
+        for claim, verdict, holds in claims(move):
+            yield {**place, "claim": claim, "engine": str(verdict), "holds": holds}
 
 
 class _JudgedMove:
@@ -91,8 +93,8 @@ Claims = Iterator[tuple[str, object, bool]]
 def better_claims(move: _JudgedMove) -> Claims:
     """Check that the better move is better."""
     if move.better:
-        other = move.score(move.after_better())
-        yield f"better was {move.better}", f"{other} against {move.played}", other > move.played
+        better = move.score(move.after_better())
+        yield f"better was {move.better}", f"{better} against {move.played}", better > move.played
 
 
 def mate_claims(move: _JudgedMove) -> Claims:
@@ -102,9 +104,12 @@ def mate_claims(move: _JudgedMove) -> Claims:
     ):
         allows = claim == "allows"
         mate = move.played.mate() if allows else move.best.mate()
-        said = f"mate in {abs(mate)}" if mate is not None else str(move.played)
-        holds = mate is not None and (mate < 0) == allows and 0 < abs(mate) <= int(moves)
-        yield f"{claim} mate in {moves}", said, holds
+        verdict = str(move.played)
+        holds = False
+        if mate is not None:
+            verdict = f"mate in {abs(mate)}"
+            holds = (mate < 0) == allows and 0 < abs(mate) <= int(moves)
+        yield f"{claim} mate in {moves}", verdict, holds
 
 
 def ending_claims(move: _JudgedMove) -> Claims:
@@ -139,10 +144,6 @@ def material_claims(move: _JudgedMove) -> Claims:
     """Check that what is lost or missed costs at least so much."""
     if material := re.match(rf"(?:{_GAIN}) (.*)", move.reason):
         pawns = pawns_named(material[1])
-        best, played = (one.score(mate_score=3000) for one in (move.best, move.played))
-        drop = (best - played) / 100
-        yield (
-            f"costs {pawns} pawns: {move.reason}"[:90],
-            f"{drop:.1f} pawns",
-            drop >= _SHARE * pawns,
-        )
+        drop = (move.best.score(mate_score=3000) - move.played.score(mate_score=3000)) / 100
+        claim = f"costs {pawns} pawns: {move.reason}"[:90]
+        yield claim, f"{drop:.1f} pawns", drop >= _SHARE * pawns

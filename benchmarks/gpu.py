@@ -43,9 +43,10 @@ from selfplay.training.family import Learning
 from selfplay.training.recipe import TOWER_RECIPE, LearnerSettings
 from selfplay.training.source_files import TrainingData
 
-ROUNDS, VISITS = 3, 32
+ROUNDS = 3
+VISITS = 32
 LAST_STEPS = 5  # whose mean loss is compared
-VARIANTS = ("torch", "torch channels last", "torch autocast")
+VARIANTS: tuple[str, ...] = ("torch", "torch channels last", "torch autocast")
 DEVICE_TESTS = ("tests/unit/network/test_device.py", "tests/unit/nn/test_nn_backend.py")
 
 
@@ -69,19 +70,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     options = parser.parse_args(arguments)
     backend = get_backend(options.backend)
-    has_torch = importlib.util.find_spec("torch") is not None
-    print(
-        f"{backend.device}, {backend.versions()}"
-        + ("" if has_torch else "; PyTorch is missing: only ours is timed")
-    )
+    variants = VARIANTS
+    machine = f"{backend.device}, {backend.versions()}"
+    if importlib.util.find_spec("torch") is None:
+        variants = ()
+        machine += "; PyTorch is missing: only ours is timed"
+    print(machine)
     if not options.no_tests:
         print(device_tests())
-    variants = VARIANTS if has_torch else ()
     rows: list[Row] = []
     for config in options.nets:
         for work, batch, figures in measure(config, backend, options, variants):
-            by_name = {name: figures.get(name, "-") for name in ("aino", "processor", *variants)}
-            rows.append({"work": work, "net": str(config), "batch": batch, **by_name})
+            row = dict.fromkeys(("aino", "processor", *variants), "-") | figures
+            rows.append({"work": work, "net": str(config), "batch": batch, **row})
     report(rows, options.json)
 
 
@@ -104,8 +105,8 @@ def compare_answers(config: TowerConfig, backend: Backend, batch: int) -> float:
     logits = leaves.logits[:batch].copy()
     wdl = leaves.wdl[:batch].copy()
     NetworkEvaluator(FusedTower(tensors, config)).evaluate(leaves, batch)
-    differences = np.abs(logits - leaves.logits[:batch])[legal], np.abs(wdl - leaves.wdl[:batch])
-    return max(float(difference.max()) for difference in differences)
+    differences = np.abs(logits - leaves.logits[:batch])[legal]
+    return float(max(differences.max(), np.abs(wdl - leaves.wdl[:batch]).max()))
 
 
 def compare_losses(config: TowerConfig, options: Any) -> dict[str, float]:
@@ -115,9 +116,8 @@ def compare_losses(config: TowerConfig, options: Any) -> dict[str, float]:
     losses: dict[str, float] = {}
     for name, backend in (("aino", options.backend), ("processor", "numpy")):
         learner = our_learner(config, options.train_batch, get_backend(backend))
-        losses[name] = statistics.mean(
-            [learner.step().policy or 0.0 for _ in range(options.steps)][-LAST_STEPS:]
-        )
+        steps = [learner.step().policy or 0.0 for _ in range(options.steps)]
+        losses[name] = statistics.mean(steps[-LAST_STEPS:])
         learner.close()
     return losses
 
@@ -297,9 +297,12 @@ class Torch:
         import torch
 
         self.torch: Any = torch
-        self.device = "cpu" if backend.name == "numpy" else "cuda"
-        self.layout = torch.contiguous_format if variant == VARIANTS[0] else torch.channels_last
-        self.half = torch.bfloat16 if self.device == "cpu" else torch.float16
+        self.device, self.half = "cuda", torch.float16
+        if backend.name == "numpy":
+            self.device, self.half = "cpu", torch.bfloat16
+        self.layout = torch.channels_last
+        if variant == VARIANTS[0]:
+            self.layout = torch.contiguous_format
         self.is_half = variant == VARIANTS[2]
         self.model = torch_tower(torch, config).to(self.device, memory_format=self.layout)
         self._squares = torch.arange(64, device=self.device)
@@ -326,13 +329,9 @@ def torch_inference(
             places = tower.torch.from_numpy(
                 CONV_INDEX[leaves.policy_index[:batch]].astype(np.int64)
             ).to(tower.device)
-            answers = (
-                policy.flatten(1).gather(1, places).float(),
-                wdl.float().softmax(1),
-                moves_left.float(),
-            )
-            for answer in answers:
-                answer.cpu()
+            policy.flatten(1).gather(1, places).float().cpu()
+            wdl.float().softmax(1).cpu()
+            moves_left.float().cpu()
 
     return counted(run, batch)
 

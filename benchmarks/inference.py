@@ -139,10 +139,10 @@ def summary(speeds: dict[str, list[float]]) -> Row:
     """Return the median speeds, our quartiles, and how many times as fast ours is."""
     medians = {name: round(statistics.median(values)) for name, values in speeds.items()}
     low, _, high = statistics.quantiles(speeds["aino"], n=4)
-    times = {
-        f"by {name}": medians["aino"] / rival for name, rival in medians.items() if name != "aino"
-    }
-    return {**medians, "low": round(low), "high": round(high), **times}
+    row: dict[str, object] = {**medians, "low": round(low), "high": round(high)}
+    for name, rival in list(medians.items())[1:]:
+        row[f"by {name}"] = medians["aino"] / rival
+    return row
 
 
 if __name__ == "__main__":

@@ -75,9 +75,15 @@ BATCH_FIRST = ("LSTM", "GRU", "RNN", "MultiheadAttention")  # an option of PyTor
 def read(call: str) -> tuple[str, list[Any], dict[str, Any]]:
     """Return the name in a call, its arguments and its options."""
     name, *words = call.split()
-    options = dict(word.split("=") for word in words if "=" in word)
-    arguments = [value(word) for word in words if "=" not in word]
-    return name, arguments, {key: value(text) for key, text in options.items()}
+    arguments = []
+    options = {}
+    for word in words:
+        key, equals, text = word.partition("=")
+        if equals:
+            options[key] = value(text)
+        else:
+            arguments.append(value(word))
+    return name, arguments, options
 
 
 def value(text: str) -> Any:
@@ -103,8 +109,9 @@ def pair_of(torch: Any, part: Part) -> Pair:
         ours, theirs = chain(torch, body)
         return getattr(nn, join)(nn.Sequential(), ours), joined(torch, join, theirs)
     kind, arguments, options = read(part)
-    drawn = [np.random.default_rng(0)] if kind.startswith(DRAWN) else []
-    ours = getattr(nn, kind)(*arguments, *drawn, **options)
+    if kind.startswith(DRAWN):
+        arguments.append(np.random.default_rng(0))
+    ours = getattr(nn, kind)(*arguments, **options)
     kind, arguments, options = read(their_call(part))
     if kind in ("Conv1d", "Conv2d"):
         options.setdefault("padding", arguments[2] // 2)
@@ -120,7 +127,9 @@ def chain(torch: Any, parts: list[Part]) -> Pair:
     """Return layers one after another, of both libraries."""
     layers = []
     for part in parts:
-        calls = part.split(", ") if isinstance(part, str) else [part]
+        calls: list[Part] = [part]
+        if isinstance(part, str):
+            calls = [*part.split(", ")]
         layers += [pair_of(torch, call) for call in calls]
     ours, theirs = zip(*layers, strict=True)
     return nn.Sequential(*ours), torch.nn.Sequential(*theirs)
@@ -136,7 +145,9 @@ def joined(torch: Any, join: str, body: Any) -> Any:
 
         def forward(self, x: Any) -> Any:
             y = self.body(x)
-            return x + y if join == "Add" else torch.cat([x, y], 1)
+            if join == "Add":
+                return x + y
+            return torch.cat([x, y], 1)
 
     return Joined()
 
@@ -152,7 +163,9 @@ def layer_steps(torch: Any, call: str, sides: Sides) -> Steps:
     dy = rng.standard_normal(ours.forward(x, training=True)[0].shape, np.float32)
     there = torch.from_numpy(x).clone().requires_grad_()
     their_dy = torch.from_numpy(dy).clone()
-    inputs = [there] * 3 if "Self" in call else [there]
+    inputs = [there]
+    if "Self" in call:
+        inputs *= 3
 
     def step() -> None:
         ours.forward(x, training=True)[1](dy)
@@ -161,7 +174,9 @@ def layer_steps(torch: Any, call: str, sides: Sides) -> Steps:
         there.grad = None
         theirs.zero_grad()
         y = theirs(*inputs)
-        (y[0] if isinstance(y, tuple) else y).backward(their_dy)
+        if isinstance(y, tuple):
+            y = y[0]
+        y.backward(their_dy)
 
     return step, their_step
 
@@ -175,10 +190,11 @@ def loss_steps(torch: Any, call: str, sides: Sides) -> Steps:
     if "softmax" in name:
         targets: np.ndarray = rng.integers(0, sides[-1], sides[:-1])
         rows: Sides = (-1, sides[-1])
+        their_targets = torch.from_numpy(targets).reshape(-1)
     else:
         targets = rng.random(sides, np.float32)
         rows = sides
-    their_targets = torch.from_numpy(targets).reshape(rows[:1] if "softmax" in name else rows)
+        their_targets = torch.from_numpy(targets)
     their_options = dict(options)
     if arguments == ["class_weights"]:
         weights = rng.random(sides[-1], np.float32)
@@ -263,8 +279,10 @@ def sides_of(text: str) -> Sides:
 
 def processor_name() -> str:
     """Return the name of the machine's processor, as Linux tells it."""
-    told = re.search("model name\\s*: (.*)", Path("/proc/cpuinfo").read_text("utf-8"))
-    return platform.processor() if told is None else told[1]
+    name = re.search("model name\\s*: (.*)", Path("/proc/cpuinfo").read_text("utf-8"))
+    if name is None:
+        return platform.processor()
+    return name[1]
 
 
 def compare(name: str, steps: Steps, rounds: int) -> tuple[Row, float]:
@@ -274,8 +292,8 @@ def compare(name: str, steps: Steps, rounds: int) -> tuple[Row, float]:
     ours, theirs = speeds.values()
     quotient = float(statistics.median(np.divide(ours, theirs)))
     row = {"shape": name}
-    for column, found in speeds.items():
-        row[column] = f"{1e6 / statistics.median(found):.0f}"
+    for column, values in speeds.items():
+        row[column] = f"{1e6 / statistics.median(values):.0f}"
     return row | {"speed": f"{quotient:.2f}"}, quotient
 
 

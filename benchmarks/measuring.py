@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from engine.cli.command_line import CommandParser
 from engine.cli.option_forms import at_least
@@ -31,19 +32,23 @@ def new_parser(
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     for name, setting in settings.items():
-        default, text = setting if isinstance(setting, tuple) else (setting, "")
+        if not isinstance(setting, tuple):
+            setting = setting, ""
+        default, text = setting
         flag = f"--{name.replace('_', '-')}"
         if default is False:
             parser.add_argument(flag, action="store_true", help=text)
             continue
-        example = default[0] if isinstance(default, list) else default
-        parser.add_argument(
-            flag,
-            type=at_least(1) if isinstance(example, int) else type(example),
-            nargs="*" if isinstance(default, list) else None,
-            default=default,
-            help=f"{text} (default %(default)s)",
-        )
+        example: Any = default
+        how_many = None
+        if isinstance(default, list):
+            example = default[0]
+            how_many = "*"
+        read: Callable[[str], Any] = type(example)
+        if isinstance(example, int):
+            read = at_least(1)
+        help_text = f"{text} (default %(default)s)"
+        parser.add_argument(flag, type=read, nargs=how_many, default=default, help=help_text)
     return parser
 
 
@@ -67,9 +72,9 @@ def report(rows: Sequence[Row], as_json: bool) -> None:
     if as_json:
         print(json_text(list(rows), indent=2))
         return
-    lines = (
-        [list(rows[0]), *([_text(value) for value in row.values()] for row in rows)] if rows else []
-    )
+    lines = list(map(list, rows[:1]))  # the names of the columns
+    for row in rows:
+        lines.append(list(map(_text, row.values())))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         first, *cells = map(str.rjust, line, widths)
@@ -77,9 +82,13 @@ def report(rows: Sequence[Row], as_json: bool) -> None:
 
 
 def _text(value: object) -> str:
+    if isinstance(value, float) and abs(value) < 10:
+        return f"{value:,.3f}"
     if isinstance(value, float):
-        return f"{value:,.3f}" if abs(value) < 10 else f"{value:,.1f}"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+        return f"{value:,.1f}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return str(value)
 
 
 # Does some work, and returns how many units it was.

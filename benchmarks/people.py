@@ -84,7 +84,7 @@ class People:
     """A network of people, asked for the rating of the player to move."""
 
     def __init__(self, path: Path | None) -> None:
-        self.name = path.name if path else "people"
+        self.name = "people" if path is None else path.name
         self._policy = PeoplePolicy.load(path)
 
     def predict(self, position: Position) -> Answer:
@@ -145,11 +145,19 @@ def flags() -> argparse.ArgumentParser:
         mates=(False, "show how many mates in one were given, and how likely they were held"),
     )
     parser.add_argument("games", type=existing, metavar="FILE.pgn", help="games to predict")
-    text = "a network of people (default: the one that comes with Aino)"
-    parser.add_argument("--net", type=existing, metavar="FILE.dit", help=text)
-    text = "networks to compare it with, in files of Lc0's or Aino's"
     parser.add_argument(
-        "--against", type=existing, nargs="+", default=[], metavar="FILE", help=text
+        "--net",
+        type=existing,
+        metavar="FILE.dit",
+        help="a network of people (default: the one that comes with Aino)",
+    )
+    parser.add_argument(
+        "--against",
+        type=existing,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="networks to compare it with, in files of Lc0's or Aino's",
     )
     return parser
 
@@ -168,7 +176,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             contenders: list[Contender] = [people, *map(Network, options.against)]
             if options.levels:
                 contenders.append(Levels())
-            rows = [row for contender in contenders for row in scores(contender, positions)]
+            rows = []
+            for contender in contenders:
+                rows += scores(contender, positions)
     except AinoError as error:
         parser.error(str(error))
     report(rows, options.json)
@@ -180,12 +190,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def positions_of(path: Path, limit: int) -> list[Position]:
     """Return the positions of rated players who had a choice. Raises ConfigError without any."""
     games = load_or_parse(path, pgn_reader(), None)
-    found = list(rated_positions(games))
-    if not found:
+    positions = list(rated_positions(games))
+    if not positions:
         raise ConfigError(f"{path}: no moves of players with a rating")
-    if 0 < limit < len(found):
-        return [found[i] for i in np.linspace(0, len(found) - 1, limit).astype(int)]
-    return found
+    if 0 < limit < len(positions):
+        places = np.linspace(0, len(positions) - 1, limit).astype(int)
+        return [positions[place] for place in places]
+    return positions
 
 
 def rated_positions(games: PositionSet) -> Iterator[Position]:
@@ -206,26 +217,24 @@ def rated_positions(games: PositionSet) -> Iterator[Position]:
 
 def scores(contender: Contender, positions: list[Position]) -> list[Row]:
     """One row for every band: how many moves were predicted, and how likely they were."""
-    answers = [contender.predict(one) for one in positions]
+    answers = list(map(contender.predict, positions))
     rows: list[Row] = []
     for name, low, high in BANDS:
-        within = [
-            (position, answer)
-            for position, answer in zip(positions, answers, strict=True)
-            if low <= position.rating < high and len(answer.moves) > 1
-        ]
-        if not within:
+        games, hits, chances = [], [], []
+        for position, answer in zip(positions, answers, strict=True):
+            if low <= position.rating < high and len(answer.moves) > 1:
+                place = np.flatnonzero(answer.moves == position.played)[0]
+                games.append(position.game)
+                hits.append(place == answer.chances.argmax())
+                chances.append(answer.chances[place])
+        if not games:
             continue
-        games = np.array([position.game for position, _ in within])
-        played = [played_place(*pair) for pair in within]
-        told = list(zip(played, (answer.chances for _, answer in within), strict=True))
-        hits = [place == chances.argmax() for place, chances in told]
-        losses = -np.log(np.maximum([chances[place] for place, chances in told], LEAST_CHANCE))
+        losses = -np.log(np.maximum(chances, LEAST_CHANCE))
         rows.append(
             {
                 "network": contender.name,
                 "band": name,
-                "moves": len(within),
+                "moves": len(games),
                 "predicted": with_interval(100 * np.array(hits, float), games, ".1f"),
                 "-log": with_interval(losses, games, ".3f"),
             }
@@ -233,11 +242,7 @@ def scores(contender: Contender, positions: list[Position]) -> list[Row]:
     return rows
 
 
-def played_place(position: Position, answer: Answer) -> int:
-    return int(np.flatnonzero(answer.moves == position.played)[0])
-
-
-def with_interval(numbers: np.ndarray, games: np.ndarray, form: str) -> str:
+def with_interval(numbers: np.ndarray, games: Sequence[int], form: str) -> str:
     """Return a mean and half the width of its 95% interval, as text."""
     mean = numbers.mean()
     of_games = np.bincount(games, weights=numbers - mean)
@@ -253,18 +258,17 @@ def mates(contender: Contender, positions: list[Position]) -> list[Row]:
     for name, low, high in BANDS:
         shares = list[tuple[float, float, float]]()
         for position in positions:
+            if not low <= position.rating < high:
+                continue
             board = board_from_row(position.stack[-1])
-            mating = [
-                encode_move(board, move)
-                for move in (board.legal_moves if low <= position.rating < high else ())
-                if board_after(board, move).is_checkmate()
-            ]
-            if mating:
+            mates = [move for move in board.legal_moves if board_after(board, move).is_checkmate()]
+            if mates:
+                codes = [encode_move(board, move) for move in mates]
                 answer = contender.predict(position)
-                chance = float(answer.chances[np.isin(answer.moves, mating)].sum())
+                chance = float(answer.chances[np.isin(answer.moves, codes)].sum())
                 weight = people_plan(position.rating).mate_factor * chance
-                given = float(position.played in mating)
-                shares.append((given, chance, weight / (weight + 1 - chance)))
+                played = float(position.played in codes)
+                shares.append((played, chance, weight / (weight + 1 - chance)))
         if shares:
             means = (f"{100 * share:.1f}%" for share in np.mean(shares, axis=0))
             row = dict(zip(("given", "predicted", "level"), means, strict=True))
@@ -276,13 +280,15 @@ def calibration(contender: Contender, positions: list[Position]) -> list[Row]:
     """One row for every range of probabilities: their mean, and the share of these moves that were
     played.
     """
-    chances, played = [], []
-    for one in positions:
-        answer = contender.predict(one)
-        chances.append(answer.chances)
-        played.append(answer.moves == one.played)
-    given, was_played = np.concatenate(chances), np.concatenate(played)
-    places = np.digitize(given, RANGES[1:-1])
+    answers = list(map(contender.predict, positions))
+    chances = np.concatenate([answer.chances for answer in answers])
+    was_played = np.concatenate(
+        [
+            answer.moves == position.played
+            for answer, position in zip(answers, positions, strict=True)
+        ]
+    )
+    places = np.digitize(chances, RANGES[1:-1])
     rows: list[Row] = []
     for place, (low, high) in enumerate(pairwise(RANGES)):
         inside = places == place
@@ -291,7 +297,7 @@ def calibration(contender: Contender, positions: list[Position]) -> list[Row]:
                 {
                     "given": f"{100 * low:.0f} to {100 * high:.0f}%",
                     "moves": int(inside.sum()),
-                    "mean": f"{100 * given[inside].mean():.2f}%",
+                    "mean": f"{100 * chances[inside].mean():.2f}%",
                     "played": f"{100 * was_played[inside].mean():.2f}%",
                 }
             )

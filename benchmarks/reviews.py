@@ -19,6 +19,7 @@ the same games costs little. Exit status 1 if the engine contradicts a sentence 
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -63,8 +64,10 @@ class Seen(NamedTuple):
 
     def percent(self, side: chess.Color) -> float:
         """Return a side's winning chances as Lichess has them, 0..100."""
-        score = max(-_MOST_CP, min(_MOST_CP, self.score_cp))
-        return win_percent(score if side == chess.WHITE else -score)
+        score_cp = max(-_MOST_CP, min(_MOST_CP, self.score_cp))
+        if side == chess.BLACK:
+            score_cp = -score_cp
+        return win_percent(score_cp)
 
 
 class Judge:
@@ -100,9 +103,10 @@ class Judge:
         moves = _MATE_CP - abs(score_cp)
         if moves > _LONGEST_MATE:
             return chess.engine.PovScore(chess.engine.Cp(score_cp), chess.WHITE)
-        winner = chess.WHITE if score_cp > 0 else chess.BLACK
-        given = chess.engine.Mate(moves) if moves else chess.engine.MateGiven
-        return chess.engine.PovScore(given, winner)
+        mate: chess.engine.Score = chess.engine.MateGiven
+        if moves:
+            mate = chess.engine.Mate(moves)
+        return chess.engine.PovScore(mate, score_cp > 0)
 
 
 def exact_answer(
@@ -111,7 +115,9 @@ def exact_answer(
     """Return the engine's last line about the position whose score is no bound."""
     with engine.analysis(board, limit, game=object()) as lines:
         exact = [
-            one for one in lines if "score" in one and not one.keys() & {"lowerbound", "upperbound"}
+            line
+            for line in lines
+            if "score" in line and not line.keys() & {"lowerbound", "upperbound"}
         ]
     return exact[-1]
 
@@ -144,14 +150,19 @@ def judged_moves(game: chess.pgn.Game, judge: Judge, nodes: int) -> Iterator[Jud
         mover = node.parent.turn()
         boards = (node.parent.board(), node.board())
         mark = next((symbol for nag, symbol in _BAD.items() if nag in node.nags), "")
+        comment = ""
+        claims = list[Row]()
+        if mark:
+            comment = node.comment
+            claims = list(check_move(node, partial(judge.score, nodes=nodes)))
         best, played = (judge.see(board, nodes // _SHORT) for board in boards)
         if mark or best.percent(mover) - played.percent(mover) >= _SUSPECT:
             best, played = (judge.see(board, nodes) for board in boards)
         yield JudgedMove(
             name=boards[0].variation_san([node.move]),
             mark=mark,
-            comment=node.comment if mark else "",
-            claims=list(check_move(node, partial(judge.score, nodes=nodes))) if mark else [],
+            comment=comment,
+            claims=claims,
             best=best,
             played=played,
             loss=max(0.0, best.percent(mover) - played.percent(mover)),
@@ -160,11 +171,15 @@ def judged_moves(game: chess.pgn.Game, judge: Judge, nodes: int) -> Iterator[Jud
 
 def explanation(comment: str) -> str:
     """Return how a mark's comment explains it: by a "reason", by a "line", or by "nothing"."""
-    found = _COMMENT.search(re.sub(r"\[.*?\]", "", comment, flags=re.DOTALL))
-    reason, cost = (found[1].strip(), found[2]) if found else ("", "")
+    sentences = _COMMENT.search(re.sub(r"\[.*?\]", "", comment, flags=re.DOTALL))
+    if sentences is None:
+        return "nothing"
+    reason = sentences[1].strip()
     if reason and not re.match(r"allows \d+\.", reason):
         return "reason"
-    return "line" if reason or ", with " in cost else "nothing"
+    if reason or ", with " in sentences[2]:
+        return "line"
+    return "nothing"
 
 
 def size_of(loss: float) -> str:
@@ -180,6 +195,7 @@ def count(game: chess.pgn.Game, moves: Sequence[JudgedMove]) -> Row:
     explained, and the accuracies.
     """
     marked = [move for move in moves if move.mark]
+    explained = Counter(explanation(move.comment) for move in marked)
     lost = [move for move in moves if move.loss >= _MISSED]
     return {
         "game": f"{game.headers['White']} - {game.headers['Black']}",
@@ -190,36 +206,38 @@ def count(game: chess.pgn.Game, moves: Sequence[JudgedMove]) -> Row:
         "losses": len(lost),
         "missed": sum(not move.mark for move in lost),
         "wrong": sum(move.is_wrong for move in marked),
-        **{
-            told: sum(explanation(move.comment) == told for move in marked)
-            for told in _EXPLANATIONS
-        },
+        **{kind: explained[kind] for kind in _EXPLANATIONS},
         "accuracy": accuracies(game, moves),
     }
 
 
 def accuracies(game: chess.pgn.Game, moves: Sequence[JudgedMove]) -> str:
     """Return each side's accuracy as the review tells it, and in brackets by the engine's scores."""
-    told = re.findall(r"(White|Black): accuracy (\d+)%", game.comment)
-    is_usual = game.board() == chess.Board()
-    scores_cp = [move.played.score_cp for move in moves if move.played.line]
-    rated = rated_moves([START_CP if is_usual else moves[0].best.score_cp, *scores_cp], game.turn())
-    first, second = game_accuracy(rated[::2]), game_accuracy(rated[1::2])
-    white, black = (first, second) if game.turn() == chess.WHITE else (second, first)
+    scores_cp = [START_CP]
+    if game.board() != chess.Board():
+        scores_cp = [moves[0].best.score_cp]
+    scores_cp += [move.played.score_cp for move in moves if move.played.line]
+    rated = rated_moves(scores_cp, game.turn())
+    white, black = game_accuracy(rated[::2]), game_accuracy(rated[1::2])
+    if game.turn() == chess.BLACK:
+        white, black = black, white
     by_engine = {"White": white, "Black": black}
-    return ", ".join(f"{side} {text} ({by_engine[side] or 0:.0f})" for side, text in told)
+    by_review = re.findall(r"(White|Black): accuracy (\d+)%", game.comment)
+    return ", ".join(f"{side} {text} ({by_engine[side] or 0:.0f})" for side, text in by_review)
 
 
 def listed(move: JudgedMove) -> str:
     """Return a move's mark, sentences and the engine's view in three lines."""
     words = " ".join(re.sub(r"\[.*?\]", "", move.comment, flags=re.DOTALL).split())
-    wrong = [claim["claim"] for claim in move.claims if not claim["holds"]]
-    return (
+    text = (
         f"{move.name}{move.mark or ' (no mark)'} {words}\n"
         f"    engine: loses {move.loss:.0f}%; {move.best.score_cp / 100:+.2f} with {move.best.line}\n"
         f"    then {move.played.score_cp / 100:+.2f} with {move.played.line}"
-        + (f"\n    contradicts: {wrong}" if wrong else "")
     )
+    if move.is_wrong:
+        wrong = [claim["claim"] for claim in move.claims if not claim["holds"]]
+        text += f"\n    contradicts: {wrong}"
+    return text
 
 
 # ---- the command ---------------------------------------------------------------------------------
@@ -244,9 +262,11 @@ def check(
         for game in games_in(paths):
             moves = list(judged_moves(game, judge, nodes))
             rows.append(count(game, moves))
-            claims += [claim for move in moves for claim in move.claims]
-            told = [move for move in moves if move.mark or move.loss >= _MISSED]
-            print(f"\n{rows[-1]['game']}", *map(listed, told), sep="\n", file=sys.stderr)
+            print(f"\n{rows[-1]['game']}", file=sys.stderr)
+            for move in moves:
+                claims += move.claims
+                if move.mark or move.loss >= _MISSED:
+                    print(listed(move), file=sys.stderr)
     return rows, claims
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import chess
 import numpy as np
 
-from benchmarks.measuring import counted, new_parser, report
+from benchmarks.measuring import Row, counted, new_parser, report
 from engine.backend import BACKEND_NAMES
 from engine.board.convert import encode_move, row_from_board
 from engine.cli.live_lines import live_line
@@ -53,16 +53,19 @@ def main(words: Sequence[str] | None = None) -> None:
     text = f"train on this many positions per step (default {TOWER_RECIPE.batch_size} for towers, "
     text += f"{SPARSE_RECIPE.batch_size} for sparse networks)"
     parser.add_argument("--batch", type=int, metavar="N", help=text)
-    text = "evaluate towers in self-play with this backend"
-    add_flag(parser, "--backend", GameSettings.backend, text, choices=BACKEND_NAMES)
+    add_flag(
+        parser,
+        "--backend",
+        GameSettings.backend,
+        "evaluate towers in self-play with this backend",
+        choices=BACKEND_NAMES,
+    )
     arguments = parser.parse_args(words)
     if arguments.seconds <= 0:
         parser.error(f"--seconds: expected more than 0, got {arguments.seconds}")
-    rows = [
-        {"part": part, "name": name, "value": value}
-        for part, values in measure(arguments).items()
-        for name, value in values.items()
-    ]
+    rows: list[Row] = []
+    for part, values in measure(arguments).items():
+        rows += [{"part": part, "name": name, "value": value} for name, value in values.items()]
     report(rows, arguments.json)
 
 
@@ -70,14 +73,21 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the measurements by part and name; speeds are units of work per second."""
     family = family_of(arguments.net)
     recipe = family.recipe
-    batch_size = recipe.batch_size if arguments.batch is None else arguments.batch
+    batch_size = arguments.batch
+    if batch_size is None:
+        batch_size = recipe.batch_size
     learning = LearnerSettings(batch_size, recipe.weight_decay, threads=arguments.threads)
     playing = GameSettings(
         concurrent=arguments.concurrency, visits=arguments.visits, backend=arguments.backend
     )
-    settings = {name: getattr(arguments, name) for name in ("net", "threads", "visits", "backend")}
-    settings["batch"] = batch_size
-    settings["games at once"] = arguments.concurrency * arguments.threads
+    settings = {
+        "net": arguments.net,
+        "threads": arguments.threads,
+        "visits": arguments.visits,
+        "backend": arguments.backend,
+        "batch": batch_size,
+        "games at once": arguments.concurrency * arguments.threads,
+    }
     with live_line("bench") as line, TemporaryDirectory() as folder:
         positions = random_positions(np.random.default_rng(SEED))
         line.update(0.1, "training")
@@ -148,11 +158,14 @@ def _speed_here(net: Path, settings: GameSettings, seconds: float) -> float:
     """
     task = _MeasuredTask(SEED, 0, settings, (net,), OpeningRows([chess.STARTING_FEN]))
     counts: list[tuple[float, int]] = []  # (time, moves in all games) whenever there were more
+    moves_before = 0
 
     def stop() -> bool:
+        nonlocal moves_before
         moves = sum(game.ply for game in task.started)
-        if moves > (counts[-1][1] if counts else 0):
+        if moves > moves_before:
             counts.append((time.perf_counter(), moves))
+            moves_before = moves
         return len(counts) > 1 and counts[-1][0] - counts[0][0] >= seconds
 
     play_numbers(task, itertools.count(), lambda record: None, stop)
