@@ -13,11 +13,10 @@ from selfplay.families.policy.sparse_sampler import LabelSampler, new_sparse_bat
 from selfplay.records import label_folder
 from selfplay.records.label_folder import LabelFolder, Published, composition
 from selfplay.records.packed import VALUE_WORDS
-from selfplay.teachers.net_file import NNUE_VERSION, NetShape, read_stockfish_net
+from selfplay.teachers.net_file import NNUE_VERSION, read_stockfish_net
 from tests.hardening.broken_files import Target
-from tests.selfplay.teachers.nets import material_labels, net_bytes
+from tests.selfplay.teachers.nets import SMALL, material_labels, net_bytes
 
-SMALL = NetShape(features=11, width=16, buckets=2)
 N_ROWS = 12
 TOTALS = struct.Struct("<IQQ")
 

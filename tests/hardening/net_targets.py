@@ -126,7 +126,7 @@ def checkpoints():
         inside,
         read_checkpoint,
         NPY_WORDS,
-        lambda one: _zip({values: members[values], "a.npy": one}),
+        lambda array: _zip({values: members[values], "a.npy": array}),
     )
 
 

@@ -53,8 +53,8 @@ def edit(game, rng):
     elif kind == "less" and len(node.variations) > 1:
         node.variations.pop(1)
     elif kind == "more" and node.variations:
-        others = [move for move in node.board().legal_moves if not node.has_variation(move)]
-        for move in others[:1]:
+        free = [move for move in node.board().legal_moves if not node.has_variation(move)]
+        for move in free[:1]:
             node.add_variation(move)
 
 
@@ -64,8 +64,8 @@ def text_of(path):
 
 def content(games):
     """Where the games stand, and what is shown of them."""
-    found, total = games.catalogue.find(GameQuery())
-    shown = [(row["file"], row["copies"]) for row in found]
+    rows, total = games.catalogue.find(GameQuery())
+    shown = [(row["file"], row["copies"]) for row in rows]
     places = {(game.file.name, game.place) for game in games.catalogue._games.values()}
     return places, total, shown
 
@@ -75,7 +75,7 @@ def change(games, rng):
     key = rng.choice(sorted(games.catalogue._games))
     place = games.catalogue.game(key).place
     path = games.path_of(games.catalogue.game(key))
-    others = {file: file.read_bytes() for file in path.parent.glob("*.pgn") if file != path}
+    neighbours = {file: file.read_bytes() for file in path.parent.glob("*.pgn") if file != path}
     before = text_of(path)
     text = before[place.begin : place.end]
     if rng.random() < 0.6:
@@ -85,7 +85,7 @@ def change(games, rng):
         after = None if key in games.catalogue._games else b""
     expected = text if after is None else after
     assert text_of(path) == before[: place.begin] + expected + before[place.end :]
-    assert {file: file.read_bytes() for file in others} == others
+    assert {file: file.read_bytes() for file in neighbours} == neighbours
     return after is None
 
 

@@ -5,7 +5,6 @@ Little memory: a clear message, and the engine plays with what it gets.
 """
 
 import os
-import sys
 from pathlib import Path
 
 import chess
@@ -18,8 +17,8 @@ from tests.hardening import limited
 from tests.new_process import largest_file
 from tests.protocol.aino_process import EngineProcess
 from tests.protocol.lines import best_move, scored
-from tests.selfplay import scripted_engine
 from tests.selfplay.data.test_v6 import searched_game
+from tests.selfplay.matches.rows import ENGINE
 from tests.selfplay.segments import write_segment
 from tests.selfplay.teachers.nets import material_net_bytes
 from uci.main import main as aino
@@ -96,7 +95,6 @@ def test_a_terminal_game_that_cannot_be_saved_is_shown(tmp_path):
 
 # ---- aino-train ----------------------------------------------------------------------------------
 
-ENGINE = f'cmd="{sys.executable} {scripted_engine.__file__}"'
 SHORT = ("--nodes", 5, "--longest", 6)
 # The words of a command, in which @ is a folder with `inputs`; the bytes that a file may have; the
 # file that is named.
@@ -168,9 +166,9 @@ def test_hash_that_does_not_fit_is_refused_and_leaves_the_net(is_loaded, word):
         if is_loaded:
             process.ready()
         process.send(f"setoption name Hash value {LARGEST_HASH}")
-        told = " ".join(process.ready())
-        assert "does not fit into memory" in told
-        assert word in told
+        answer = " ".join(process.ready())
+        assert "does not fit into memory" in answer
+        assert word in answer
         process.send("position startpos", "eval")
         assert not process.read_until("priors:")[-2].startswith("evaluator material")
         lines = process.go("startpos", "nodes 5000")  # enough for all threads to be asked
@@ -183,8 +181,8 @@ def test_an_engine_without_room_for_its_compiler_plays(most):
     with engine(most, "--hash-mib", "1") as process:
         process.send("uci")
         process.read_until("uciok")
-        told = process.ready() + process.go("startpos", "nodes 50")
-        assert chess.Board().parse_uci(told[-1].removeprefix("bestmove ")), "a plain move"
-        assert any(line.startswith("info string") and "failed: " in line for line in told)
+        lines = process.ready() + process.go("startpos", "nodes 50")
+        assert chess.Board().parse_uci(lines[-1].removeprefix("bestmove ")), "a plain move"
+        assert any(line.startswith("info string") and "failed: " in line for line in lines)
         process.send("quit")
         assert process.finish()[0] == 0

@@ -130,7 +130,7 @@ def hang(path):
 
 
 @pytest.mark.parametrize(
-    ("fault", "bounds", "error", "told"),
+    ("fault", "bounds", "error", "word"),
     [
         (lambda path: {}["missing"], {}, KeyError, "missing"),  # a foreign exception
         (hang, {"LONGEST_S": 0.1}, AssertionError, "slow"),
@@ -138,12 +138,12 @@ def hang(path):
         (lambda path: bytearray(1 << 36), {}, MemoryError, None),
     ],
 )
-def test_a_fault_is_found(fault, bounds, error, told, monkeypatch, tmp_path):
+def test_a_fault_is_found(fault, bounds, error, word, monkeypatch, tmp_path):
     """Once the memory that a training had left free made room for an input."""
     keep_freed_memory()
     freed = [np.ones(2 << 20) for _ in range(20)]
     del freed
     for name, value in bounds.items():
         monkeypatch.setitem(globals(), name, value)
-    with pytest.raises(error, match=told):
+    with pytest.raises(error, match=word):
         fuzz(planted(fault), tmp_path, 3)

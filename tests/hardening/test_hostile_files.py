@@ -183,7 +183,7 @@ def twice(x):
 
 
 @pytest.mark.parametrize(
-    ("limit", "damage", "kept"),
+    ("limit", "damage", "suffixes"),
     [
         ("resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))", None, set()),
         ("pass", lambda whole: b"", {".kernel", ".part"}),
@@ -191,7 +191,7 @@ def twice(x):
     ],
     ids=["full disk", "empty files", "noise in the files"],
 )
-def test_a_kernel_cache_that_fails_costs_no_kernel(limit, damage, kept, tmp_path):
+def test_a_kernel_cache_that_fails_costs_no_kernel(limit, damage, suffixes, tmp_path):
     (tmp_path / "doubling.py").write_text(KERNEL)
     environment = {"AINO_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": str(tmp_path)}
     # Python itself would keep a cut file, and fail to read it
@@ -200,8 +200,8 @@ def test_a_kernel_cache_that_fails_costs_no_kernel(limit, damage, kept, tmp_path
     # or all were kept
     program += "from engine.native.kernel_use import loses_kernels; print(loses_kernels())"
     for _ in range(2):
-        assert output_of(program, **environment) == f"{not kept}\n"
+        assert output_of(program, **environment) == f"{not suffixes}\n"
         files = [path for kind in ("kernel", "part") for path in tmp_path.rglob(f"*.{kind}")]
-        assert {path.suffix for path in files} == kept
+        assert {path.suffix for path in files} == suffixes
         for path in files:
             path.write_bytes(damage(path.read_bytes()))

@@ -18,9 +18,9 @@ from tests.protocol.aino_process import ROOT
 
 def test_a_run_whose_folder_cannot_be_made_is_told_in_one_line(capsys):
     assert aino_train(["loop", "/dev/null/run", "--generations", "1"]) == 1
-    (told,) = capsys.readouterr().err.splitlines()
-    assert told.startswith("aino-train loop: ")
-    assert "/dev/null" in told
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("aino-train loop: ")
+    assert "/dev/null" in line
 
 
 # ---- links and folders that a file is written through --------------------------------------------

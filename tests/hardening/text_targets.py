@@ -81,7 +81,7 @@ def fen():
             b" "
         )
     )
-    return Target("fen", ".fen", tuple(one.encode() for one in fens), read_fen, words)
+    return Target("fen", ".fen", tuple(map(str.encode, fens)), read_fen, words)
 
 
 def read_fen(path):
@@ -105,17 +105,17 @@ def pgn():
     return Target(
         "pgn",
         ".pgn",
-        tuple(one.encode() for one in (PGN, CHESS960_PGN, PGN + CHESS960_PGN)),
+        tuple(map(str.encode, (PGN, CHESS960_PGN, PGN + CHESS960_PGN))),
         read_pgns,
         words,
     )
 
 
 def read_pgns(path):
-    for found in read_every_game(path):
-        if not found.start_fault:  # nobody plays or writes the others
-            board_at(found.game)
-            str(found.game)
+    for entry in read_every_game(path):
+        if not entry.start_fault:  # nobody plays or writes the others
+            board_at(entry.game)
+            str(entry.game)
     with contextlib.suppress(DataError):  # openings are of one kind of chess
         list(load_book(path))
     try:
@@ -134,8 +134,8 @@ def epd():
             b" "
         )
     )
-    lines = [line.encode() for line in EPD.splitlines()]
-    return Target("epd", ".epd", (EPD.encode(), *lines), read_epds, words)
+    samples = map(str.encode, (EPD, *EPD.splitlines()))
+    return Target("epd", ".epd", tuple(samples), read_epds, words)
 
 
 def read_epds(path):

@@ -32,12 +32,16 @@ NOT_THE_SCORE = (
 )
 
 
+EXIT_STATUS = {"crash": 3, "quit": 0}
+SLEEP_S = {"slow": 1.2, "hang": 60.0}
+NO_MOVE = {"illegal": "a1a1", "pass": "0000"}
+
+
 def misbehave(how):
     """Exit or sleep, as `how` says, instead of answering or before it."""
-    if how in ("crash", "quit"):
-        sys.exit(3 if how == "crash" else 0)
-    if how in ("slow", "hang"):
-        time.sleep(1.2 if how == "slow" else 60.0)
+    if how in EXIT_STATUS:
+        sys.exit(EXIT_STATUS[how])
+    time.sleep(SLEEP_S.get(how, 0))
     if how == "pause":
         os.kill(os.getppid(), signal.SIGSTOP)
         time.sleep(2.0)
@@ -46,30 +50,22 @@ def misbehave(how):
 
 def answer(board, how, number, moves):
     """The lines that answer `go` when the engine's move is number `moves` of the game."""
-    bad = moves == number and how in ("crash", "quit", "illegal", "pass", "slow", "hang", "pause")
-    if bad:
+    if moves == number:
         misbehave(how)
-    if bad and how in ("illegal", "pass"):
-        return f"bestmove {'a1a1' if how == 'illegal' else '0000'}"
-    legal = (
-        sorted(board.legal_moves, key=chess.Move.uci)
-        if how == "random"
-        else list(board.legal_moves)
-    )
-    move = random.Random(f"{number} {board.fen()}").choice(legal) if how == "random" else legal[0]
-    info = (
-        f"info depth 3 nodes 77 score cp {number} pv {move.uci()}\n"
-        if how in ("score", "bounds")
-        else ""
-    )
-    more = (
-        "".join(f"info {line.format(move.uci())}\n" for line in NOT_THE_SCORE)
-        if how == "bounds"
-        else ""
-    )
+        if how in NO_MOVE:
+            return f"bestmove {NO_MOVE[how]}"
+    move = next(iter(board.legal_moves))
+    if how == "random":
+        legal = sorted(board.legal_moves, key=chess.Move.uci)
+        move = random.Random(f"{number} {board.fen()}").choice(legal)
+    infos = []
+    if how in ("score", "bounds"):
+        infos.append(f"info depth 3 nodes 77 score cp {number} pv {move.uci()}\n")
+    if how == "bounds":
+        infos += [f"info {line.format(move.uci())}\n" for line in NOT_THE_SCORE]
     if how == "nodes" and number:
-        info = f"info nodes {number}\n"
-    return f"{info}{more}bestmove {move.uci()}"
+        infos.append(f"info nodes {number}\n")
+    return f"{''.join(infos)}bestmove {move.uci()}"
 
 
 def position_of(words):
@@ -82,8 +78,9 @@ def position_of(words):
     return board
 
 
-def main(how, number):
+def main(how="", number=0):
     """Answer commands until `quit`."""
+    number = int(number)
     board = chess.Board()
     moves = 0
     games = 0
@@ -117,5 +114,4 @@ def main(how, number):
 
 
 if __name__ == "__main__":
-    given = sys.argv[1:]
-    main(given[0] if given else "", int(given[1]) if len(given) > 1 else 0)
+    main(*sys.argv[1:])

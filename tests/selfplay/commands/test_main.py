@@ -35,7 +35,7 @@ def test_house_errors_are_one_line(capsys):
 
 
 @pytest.mark.parametrize(
-    ("line", "says"),
+    ("line", "advice"),
     [
         (
             "loop {}/r --cpuct-init=2 --VISITS=9",
@@ -66,12 +66,12 @@ def test_house_errors_are_one_line(capsys):
         ),
     ],
 )
-def test_a_slip_is_refused_with_what_to_write(line, says, tmp_path, capsys):
+def test_a_slip_is_refused_with_what_to_write(line, advice, tmp_path, capsys):
     for name in ("notes.txt", "maia.pb.gz"):
         (tmp_path / name).write_bytes(b"\x1f\x8b")
     with contextlib.suppress(SystemExit):  # argparse ends by itself
         assert main(line.format(*[tmp_path] * 2).split(" ")) == 1
-    assert says.format(tmp_path) in capsys.readouterr().err
+    assert advice.format(tmp_path) in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("call", [lambda: main(["loop"]), lambda: uci.main.main(["bench"])])

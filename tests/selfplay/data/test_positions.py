@@ -43,19 +43,19 @@ def test_illegal_games_are_counted(scored_games):
     )
     assert packed.n_games == 2
     assert illegal == 1
-    both, _ = collect(scored_games[1:3])
-    assert np.array_equal(packed.moves, both.moves)
-    assert np.array_equal(packed.target_probs, both.target_probs)
+    legal, _ = collect(scored_games[1:3])
+    assert np.array_equal(packed.moves, legal.moves)
+    assert np.array_equal(packed.target_probs, legal.target_probs)
 
 
 def test_positions_of_unknown_length_teach_none(positions):
     left = positions.moves_left.copy()
     left[::3] = UNKNOWN_MOVES_LEFT
-    some = replace(positions, moves_left=left)
+    partly = replace(positions, moves_left=left)
     numbers = np.arange(positions.n_positions)
     sparse = new_sparse_batch(positions.n_positions)
-    SparseSampler(some).fill(numbers, np.full(positions.n_positions, -1), sparse)
-    for batch in (sample(some, 0), sparse):
+    SparseSampler(partly).fill(numbers, np.full(positions.n_positions, -1), sparse)
+    for batch in (sample(partly, 0), sparse):
         assert np.array_equal(batch.moves_left >= 0, numbers % 3 > 0)
 
 
@@ -100,7 +100,7 @@ def test_two_trainings_parse_a_file_once(games_file, tmp_path):
     )
     assert np.array_equal(first.moves, second.moves)
     assert len(begun) == 1
-    assert [one.name.startswith(".") for one in cache.iterdir()] == [False]
+    assert [path.name.startswith(".") for path in cache.iterdir()] == [False]
 
 
 # ---- targets -------------------------------------------------------------------------------------
@@ -136,11 +136,11 @@ def test_samples_have_the_legal_moves_of_the_board(positions, boards):
                 policy_name(board, move): encode_move(board, move) for move in board.legal_moves
             }
             count = int(batch.n_moves[position])
-            found = [INDEX_TO_UCI[i] for i in batch.policy_index[position, :count]]
-            assert set(found) == legal.keys()
+            names = [INDEX_TO_UCI[i] for i in batch.policy_index[position, :count]]
+            assert set(names) == legal.keys()
             assert count == board.legal_moves.count()
             assert positions.moves[position] == encode_move(board, played)
-            best = found[batch.policy[position].argmax()]
+            best = names[batch.policy[position].argmax()]
             assert legal[best] == positions.target_moves[positions.target_first[position]]
             board.push(played)
             position += 1
@@ -199,8 +199,8 @@ def test_swapping_colours_changes_one_plane(positions):
 @pytest.mark.parametrize("group", [1, 4])
 def test_every_epoch_draws_each_usable_position_once(positions, group):
     usable = np.arange(positions.n_positions) % 7 != 0
-    some = replace(positions, usable=usable)
-    order = GameOrder(some.usable, some.game_first, 3, group)
+    partly = replace(positions, usable=usable)
+    order = GameOrder(partly.usable, partly.game_first, 3, group)
     count = int(usable.sum()) // group * group  # what makes no group is left out
     assert len(order) == count
     drawn = np.concatenate([order.sample(first, 10) for first in range(0, 2 * count + 10, 10)])
@@ -209,7 +209,7 @@ def test_every_epoch_draws_each_usable_position_once(positions, group):
     assert len(set(drawn.tolist())) == count
     assert not np.array_equal(drawn[:count], drawn[count : 2 * count])
     assert np.array_equal(
-        GameOrder(some.usable, some.game_first, 3, group).sample(25, 30), drawn[25:55]
+        GameOrder(partly.usable, partly.game_first, 3, group).sample(25, 30), drawn[25:55]
     )
 
 
@@ -224,11 +224,11 @@ def test_groups_are_spread_over_a_game_in_its_order(positions):
     assert np.median(steps[onward]) >= 8
 
 
-@pytest.mark.parametrize(("net", "told"), [("people-16x2", True), ("16x2", False)])
-def test_towers_of_people_alone_are_told_ratings_in_training_and_scoring(positions, net, told):
+@pytest.mark.parametrize(("net", "is_rated"), [("people-16x2", True), ("16x2", False)])
+def test_towers_of_people_alone_are_told_ratings_in_training_and_scoring(positions, net, is_rated):
     rated = replace(positions, rating=np.full(positions.n_positions, 1700, np.uint16))
     family = family_of(net)
     trained = family.mixture([rated], [1.0], 64, seed=1).batch(0)
     scored = family.heldout(rated, 8)._parts[0]
     for batch in (trained, scored):
-        assert set(batch.masks[:, RATING_PLANE].tolist()) == ({1700} if told else {0})
+        assert set(batch.masks[:, RATING_PLANE].tolist()) == ({1700} if is_rated else {0})

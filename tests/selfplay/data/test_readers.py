@@ -38,8 +38,7 @@ def read(path, text, least_elo=0):
     return [game.moves.tolist() for game in read_pgn(path, least_elo=least_elo)]
 
 
-E4, E5, D4 = (chess.Move.from_uci(text) for text in ("e2e4", "e7e5", "d2d4"))
-KING_PAWNS = [E4.from_square | E4.to_square << 6, E5.from_square | E5.to_square << 6]
+KING_PAWNS = [chess.E2 | chess.E4 << 6, chess.E7 | chess.E5 << 6]
 
 
 # ---- PGN -----------------------------------------------------------------------------------------
@@ -70,11 +69,11 @@ def test_broken_games_are_told_by_line(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         games = read(tmp_path / "x.pgn", good + illegal + good + no_start + bad_fen + good + passed)
     assert games == [KING_PAWNS] * 3
-    *told, count = [record.getMessage() for record in caplog.records]
-    places = [text.split(": ")[0].rsplit("x.pgn:", 1)[1] for text in told]
+    *warnings, count = [record.getMessage() for record in caplog.records]
+    places = [text.split(": ")[0].rsplit("x.pgn:", 1)[1] for text in warnings]
     assert places == ["7:13", "14:1", "20:1", "29:1"]
-    assert "Ke3" in told[0]
-    assert "ply 2: '0000' is a pass" in told[-1]
+    assert "Ke3" in warnings[0]
+    assert "ply 2: '0000' is a pass" in warnings[-1]
     assert "7 games seen, 3 read, 4 skipped (4 with a fault)" in count
 
 
@@ -87,8 +86,8 @@ def test_many_broken_games_are_told_as_a_number(tmp_path, caplog):
 
 def test_comment_that_never_ends_costs_one_game(tmp_path):
     endless = pgn("1. d4 {" + LONGEST_COMMENT // 50 * f"{'x' * 59}\n")
-    found = read(tmp_path / "x.pgn", pgn() + pgn("1. e4 { no end") + pgn() + endless + pgn())
-    assert [moves for moves in found if moves == KING_PAWNS] == [KING_PAWNS] * 3
+    games = read(tmp_path / "x.pgn", pgn() + pgn("1. e4 { no end") + pgn() + endless + pgn())
+    assert [moves for moves in games if moves == KING_PAWNS] == [KING_PAWNS] * 3
 
 
 def test_results_are_read_from_the_moves_where_no_tag_tells_them(tmp_path):
@@ -104,12 +103,12 @@ def test_results_are_read_from_the_moves_where_no_tag_tells_them(tmp_path):
 
 def test_a_mated_side_does_not_learn_that_it_won(tmp_path):
     games = [
-        f'[Result "{told}"]\n\n1. f3 e5 2. g4 Qh4# {told}\n\n'
-        for told in ("1-0", "1/2-1/2", "0-1", "*")
+        f'[Result "{result}"]\n\n1. f3 e5 2. g4 Qh4# {result}\n\n'
+        for result in ("1-0", "1/2-1/2", "0-1", "*")
     ]
     (tmp_path / "games.pgn").write_text("".join([*games, '[Result "1/2-1/2"]\n\n1. e4 1-0\n\n']))
-    found = load_or_parse(tmp_path / "games.pgn", pgn_reader(), None)
-    assert found.wdl[:, 0].tolist() == [0, 1, 0, 1] * 2
+    positions = load_or_parse(tmp_path / "games.pgn", pgn_reader(), None)
+    assert positions.wdl[:, 0].tolist() == [0, 1, 0, 1] * 2
 
 
 def test_a_start_with_too_many_moves_is_no_game(tmp_path):
@@ -151,9 +150,9 @@ def test_interrupted_reading_goes_on_behind_the_games_it_kept(tmp_path, suffix, 
         with pytest.raises(KeyboardInterrupt):
             load_or_parse(path, pgn_reader(), cache, interrupt_at(number))
     assert len(list(cache.glob(".*.pieces"))) == 1
-    found = load_or_parse(path, pgn_reader(), cache, lambda share, games: seen.append(games))
+    resumed = load_or_parse(path, pgn_reader(), cache, lambda share, games: seen.append(games))
     assert seen[0] == 7, "two parts of three games were kept"
-    assert_same(vars(found), vars(expected))
+    assert_same(vars(resumed), vars(expected))
     assert not list(cache.glob(".*"))
 
 
@@ -185,7 +184,7 @@ def test_a_folder_with_one_game_a_file_is_data(tmp_path):
     data = load_training_data(SourceFiles((Source(tmp_path),)), tmp_path / "cache", print)
     assert data.heldout.n_games + len(data.sets) == 3
     assert data.heldout.usable.any()
-    assert not any(isinstance(one.starts.base, np.memmap) for one in data.sets)
+    assert not any(isinstance(positions.starts.base, np.memmap) for positions in data.sets)
 
 
 # ---- what occurs twice ---------------------------------------------------------------------------
@@ -200,14 +199,18 @@ def test_position_keys_are_those_of_the_board(positions):
 
 def test_another_selection_of_positions_of_a_game_is_kept(scored_games):
     """As in chunks of Lc0's, where only some positions are for training."""
-    plies = [np.arange(len(game.moves)) for game in scored_games]
-    passes = [collect(replace(game, usable=ply % 3 == number) for game, ply in zip(scored_games, plies, strict=True))[0]
-              for number in range(3)]  # fmt: skip
-    known = {}
-    taken = [without_known_games(one, known) for one in (*passes, passes[0])]
-    assert sum(one.usable.sum() for one, _ in taken[:3]) == passes[0].n_positions
-    assert [repeated for _, repeated in taken] == [0, 0, 0, passes[0].n_games]
-    assert not taken[3][0].usable.any()
+    games, _ = collect(scored_games)
+    usable_of = {}
+    n_usable = 0
+    for third in range(3):
+        part = replace(games, usable=np.arange(games.n_positions) % 3 == third)
+        new, repeated = without_known_games(part, usable_of)
+        assert repeated == 0
+        n_usable += new.n_usable
+    assert n_usable == games.n_positions
+    again, repeated = without_known_games(part, usable_of)
+    assert repeated == games.n_games
+    assert not again.usable.any()
 
 
 # ---- the mixture of all kinds --------------------------------------------------------------------
@@ -219,20 +222,18 @@ def test_training_data_holds_every_game_once(tmp_path, games_file, game_texts):
     rng = np.random.default_rng(8)
     games = [chess.Board().variation_san(random_game(rng, 20).move_stack) for _ in range(4)]
     (tmp_path / "x.pgn").write_text("".join(map(pgn, games)))
-    told = []
+    lines = []
     sources = Source(tmp_path / "part?.pgn", 0.6), Source(tmp_path / "x.pgn", 0.05)
     files = SourceFiles(sources, heldout_share=0.5)
-    data = load_training_data(files, tmp_path / "cache", told.append)
+    data = load_training_data(files, tmp_path / "cache", lines.append)
     # Part1 has all of part2's six games, too. Held-out games are found nowhere else.
     heldout = set(game_keys(data.heldout).tolist())
     assert 0 < len(heldout) == data.heldout.n_games
-    usable = [{key for key, used in zip(game_keys(one).tolist(), first_positions(one), strict=True) if used}
-              for one in data.sets]  # fmt: skip
-    assert sum(len(keys) for keys in usable) < 12 + 4
-    assert not heldout & set().union(*usable)
+    usable = []
+    for positions in data.sets:
+        teaches = positions.usable[positions.game_first[:-1]]
+        usable += game_keys(positions)[teaches].tolist()
+    assert len(set(usable)) == len(usable) < 12 + 4
+    assert not heldout & set(usable)
     assert data.shares == pytest.approx((0.6, 0.05))
-    assert any("(6 duplicates skipped)" in line for line in told)
-
-
-def first_positions(positions):
-    return positions.usable[positions.game_first[:-1]]
+    assert any("(6 duplicates skipped)" in line for line in lines)

@@ -42,7 +42,7 @@ def searched_game(rng, fen, plies=60):
     targets = []
     for move in board.move_stack:
         legal = sorted(
-            {encode_move(walk, other) for other in walk.legal_moves} | {encode_move(walk, move)}
+            {encode_move(walk, choice) for choice in walk.legal_moves} | {encode_move(walk, move)}
         )
         least = 0 if len(moves) == 3 else 1
         chosen = rng.choice(legal, int(rng.integers(least, len(legal) + 1)), replace=False)
@@ -129,7 +129,8 @@ def test_the_start_position_is_written_as_lc0_does():
     data = chunk_of_game(searched_game(default_rng(1), chess.STARTING_FEN, 1)[0])[0]
     pawns, knights, _, rooks, queens = data["planes"][:5].tolist()
     assert pawns.to_bytes(8, "little") == b"\x00\xff\x00\x00\x00\x00\x00\x00"
-    assert [one.to_bytes(8, "little")[0] for one in (knights, rooks, queens)] == [0x42, 0x81, 0x10]
+    first_ranks = [plane.to_bytes(8, "little")[0] for plane in (knights, rooks, queens)]
+    assert first_ranks == [0x42, 0x81, 0x10]
     named = {INDEX_TO_UCI[i] for i in np.flatnonzero(data["probabilities"] >= 0)}
     assert named == {move.uci() for move in chess.Board().legal_moves}
 
@@ -161,7 +162,7 @@ def test_one_damaged_chunk_costs_one_game(chunk, tmp_path, caplog):
     older = chunk.copy()
     older["version"] = 5
     chunks = chunk, np.delete(chunk, 4), older, chunk
-    archive.write_bytes(archive_of(*((f"{n}.gz", one) for n, one in enumerate(chunks))))
+    archive.write_bytes(archive_of(*((f"{n}.gz", content) for n, content in enumerate(chunks))))
     (tmp_path / "games.tgz").write_bytes(gzip.compress(archive.read_bytes()))
     folder.mkdir()
     (folder / "a.xz").write_bytes(lzma.compress(chunk.tobytes()))

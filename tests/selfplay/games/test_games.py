@@ -114,12 +114,12 @@ def test_moves_with_visits_have_scores():
     scores = record.target_scores
     visits = record.target_visits.astype(np.float64)
     assert scores is not None
-    known, forced = scores != UNKNOWN_SCORE, np.abs(scores) == score_from_value(np.ones(1))
-    assert np.array_equal(known | forced, (visits >= LEAST_VISITS) | forced)
+    scored, forced = scores != UNKNOWN_SCORE, np.abs(scores) == score_from_value(np.ones(1))
+    assert np.array_equal(scored | forced, (visits >= LEAST_VISITS) | forced)
     wdl = wdl_from_score(scores)
     owner = np.repeat(np.arange(len(record.moves)), record.target_counts)
-    means = np.bincount(owner[known], (visits * (wdl[:, 0] - wdl[:, 2]))[known]) / np.bincount(
-        owner[known], visits[known]
+    means = np.bincount(owner[scored], (visits * (wdl[:, 0] - wdl[:, 2]))[scored]) / np.bincount(
+        owner[scored], visits[scored]
     )
     roots = record.root_wdl.astype(np.float64)
     assert means == pytest.approx(roots[:, 0] - roots[:, 2], abs=0.1)
@@ -189,8 +189,8 @@ def test_temperature_spreads_the_choice():
     best = root.order()[0]
     assert {choose_move(root, 0.0, rng) for _ in range(5)} == {best}
     new = replace(root, visits=0 * root.visits)  # With one node, the best one was always chosen.
-    for given, shares in ((new, root.priors), (root, root.visits / root.visits.sum())):
-        hot = np.bincount([choose_move(given, 1.0, rng) for _ in range(4000)], minlength=20) / 4000
+    for stage, shares in ((new, root.priors), (root, root.visits / root.visits.sum())):
+        hot = np.bincount([choose_move(stage, 1.0, rng) for _ in range(4000)], minlength=20) / 4000
         assert np.allclose(hot, shares, atol=0.04)
     cold = np.bincount([choose_move(root, 0.05, rng) for _ in range(200)], minlength=20) / 200
     assert cold[best] >= hot[best]

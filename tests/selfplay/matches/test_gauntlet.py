@@ -1,7 +1,6 @@
 """An engine is rated by games against several engines whose ratings are known."""
 
 import json
-import sys
 from dataclasses import replace
 
 import pytest
@@ -11,7 +10,7 @@ from selfplay.matches.archive import MatchArchive
 from selfplay.matches.control import TimeControl
 from selfplay.matches.rated_opponents import Gauntlet, GauntletSettings
 from selfplay.matches.rating import fit_gauntlet
-from tests.selfplay.matches.test_match import SCRIPT, scripted
+from tests.selfplay.matches.rows import ENGINE, scripted
 
 START = "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1"
 
@@ -82,23 +81,24 @@ def test_another_gauntlet_is_not_continued(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "error"),
     [
         ({"games": 3}, "even number"),
         ({"opponents": ()}, "at least one opponent"),
         ({"opponents": (scripted("one"),)}, "two engines are called 'one'"),
     ],
 )
-def test_settings_that_make_no_gauntlet_are_refused(settings, said):
-    with pytest.raises(ConfigError, match=said):
+def test_settings_that_make_no_gauntlet_are_refused(settings, error):
+    with pytest.raises(ConfigError, match=error):
         replace(settings_of(LIKE), **settings)
 
 
 def test_command_tells_the_rating(aino_train, tmp_path):
-    one, like = (f'name={name} cmd="{sys.executable} {SCRIPT}"' for name in ("one", "like"))
+
     flags = ["--nodes", 9, "--longest", 6, "--games", 2, "--out", tmp_path / "out"]
-    told = aino_train("gauntlet", "--engine", one, "--against", 2500, like, *flags)
-    assert "like (2500): +0 =2 -0 (50.0%)" in told
+    engine, like = f"name=one {ENGINE}", f"name=like {ENGINE}"
+    output = aino_train("gauntlet", "--engine", engine, "--against", 2500, like, *flags)
+    assert "like (2500): +0 =2 -0 (50.0%)" in output
     rating = json.loads((tmp_path / "out" / "result.json").read_text())["rating"]
     assert rating["low"] < rating["elo"] < rating["high"]
     assert rating["elo"] == pytest.approx(2500, abs=5)

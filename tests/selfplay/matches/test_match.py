@@ -10,7 +10,6 @@ import sys
 import time
 import tracemalloc
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import chess.engine
 import chess.pgn
@@ -29,14 +28,9 @@ from selfplay.matches.statistics import Sprt
 from tests.boards import moves_in
 from tests.new_process import wait_until
 from tests.selfplay import scripted_engine
-from tests.selfplay.matches.rows import NAMES, PLAYED
+from tests.selfplay.matches.rows import ENGINE, NAMES, PLAYED, scripted
 
-SCRIPT = Path(scripted_engine.__file__)
 HUNG_S = 1.5  # the referee's patience with an engine that hangs, and with the other one
-
-
-def scripted(name, *behaviour):
-    return Contestant(name, (sys.executable, str(SCRIPT), *map(str, behaviour)))
 
 
 def answering(before="pass", **answers):
@@ -73,10 +67,10 @@ def brief_first_search(monkeypatch):
     """Limits the first search alone: on a busy machine the process may take long to start."""
     search_once = engine_process._search_once
 
-    def limited(engine, one):
+    def limited(engine, search):
         with monkeypatch.context() as patched:
             patched.setattr(engine_process, "START_TIMEOUT_S", 1.0)
-            search_once(engine, one)
+            search_once(engine, search)
 
     monkeypatch.setattr(engine_process, "_search_once", limited)
 
@@ -101,8 +95,8 @@ VIRTUAL = TimeControl(1.0, 0.1, nodes_per_ms=100)
 
 def match_in_nodes(nodes):
     """Against an engine that tells so many nodes a move."""
-    one, two = scripted("one", "nodes", 1_000), scripted("two", "nodes", nodes)
-    return replace(match_of(control=VIRTUAL, longest=10), first=one, second=two)
+    first, second = scripted("one", "nodes", 1_000), scripted("two", "nodes", nodes)
+    return replace(match_of(control=VIRTUAL, longest=10), first=first, second=second)
 
 
 A_MOVE = TimeControl(movetime_s=0.3, nodes_per_ms=100)
@@ -198,7 +192,7 @@ def test_engine_that_leaves_between_games_loses_the_next_one(tmp_path):
 def test_hung_process_is_ended_with_its_children(tmp_path):
     pids = tmp_path / "pids"
     wrapper = f"import os, subprocess, sys; open({str(pids)!r}, 'a').write(f'{{os.getpid()}}\\n'); " \
-        f"subprocess.run([sys.executable, {str(SCRIPT)!r}, 'hang', '2'])"  # fmt: skip
+        f"subprocess.run([sys.executable, {scripted_engine.__file__!r}, 'hang', '2'])"  # fmt: skip
     settings = match_of(patience_s=HUNG_S, concurrency=2)
     second = Contestant("two", (sys.executable, "-c", wrapper), control=TimeControl(nodes=9))
     rows = played(replace(settings, second=second), tmp_path / "match")
@@ -253,17 +247,17 @@ def test_an_engine_is_told_both_clocks_or_its_own_for_that_of_an_opponent_withou
 
 
 @pytest.mark.parametrize(
-    ("limit", "told"),
+    ("limit", "tag"),
     [
         ("0.3 s a move", "1/0.3"),
         ("1,020 nodes a move", "-"),
         ("1+0.1, 20 nodes a move", "1+0.1"),
     ],
 )
-def test_each_side_has_a_tag_for_its_limit(limit, told):
+def test_each_side_has_a_tag_for_its_limit(limit, tag):
     tags = chess.pgn.read_headers(io.StringIO(replace(row_of(), controls=("60+1", limit)).pgn("x")))
     assert tags["WhiteTimeControl"] == "60+1"
-    assert tags["BlackTimeControl"] == told
+    assert tags["BlackTimeControl"] == tag
     assert tags["BlackLimit"] == limit
 
 
@@ -488,27 +482,27 @@ def test_a_line_without_an_end_takes_little_memory():
 
 
 def test_lines_without_an_end_take_little_memory(tmp_path, monkeypatch):
-    told, parsed = [], []
+    n_lines, parsed = [], []
     monkeypatch.setattr(match_game, "KEPT_LINES", 4)
     monkeypatch.setattr(
-        match_game, "last_judgement", lambda lines, board: told.append(len(lines)) or Info()
+        match_game, "last_judgement", lambda lines, board: n_lines.append(len(lines)) or Info()
     )
     monkeypatch.setattr(
-        chess.engine, "_parse_uci_info", lambda *words: parsed.append(len(told)) or {}
+        chess.engine, "_parse_uci_info", lambda *words: parsed.append(len(n_lines)) or {}
     )
     played(match_of("bounds", 7), tmp_path)
-    assert set(told) == {1, 4}
+    assert set(n_lines) == {1, 4}
     assert not any(parsed), "of those in a game, a hundred thousand took seconds"
 
 
 @pytest.mark.parametrize("mute_at", ["uci", "isready", "go"])
 def test_ctrl_c_ends_the_wait_for_a_mute_engine(mute_at, tmp_path, caplog):
-    asked = tmp_path / "asked"
-    note = f"if line.split()[0] == {mute_at!r}: open({str(asked)!r}, 'w').close()"
+    reached = tmp_path / "asked"
+    note = f"if line.split()[0] == {mute_at!r}: open({str(reached)!r}, 'w').close()"
     mute = Contestant("mute", answering(note, **{mute_at: ""}))
     settings = replace(match_of(), second=mute)
     begin = time.monotonic()
-    assert not Match(settings, MatchArchive(tmp_path, {})).play(print, asked.exists)
+    assert not Match(settings, MatchArchive(tmp_path, {})).play(print, reached.exists)
     assert time.monotonic() - begin < engine_process.START_TIMEOUT_S / 2
     assert "mute: stopped before it had answered at its start" in caplog.text
 
@@ -541,22 +535,18 @@ def test_an_engine_with_defaults_that_it_does_not_allow_starts(tmp_path):
         "option name min Path (default) type string empty",
         "option",
     )
-    note = f"open({str(tmp_path / 'heard')!r}, 'a').write(line + '\\n')"
+    note = f"if line.startswith('setoption'): open({str(tmp_path / 'heard')!r}, 'a').write(line + '\\n')"
     command = answering(note, uci="\n".join((*options, "uciok")))
     values = ("Book", "False"), ("Book", "true"), ("threads", "8")
-    given = *values, ("Clear Hash", ""), ("Style", "Risky"), ("min Path (default)", "x y")
-    engine = open_engine(Contestant("odd", command, given))
+    settings = *values, ("Clear Hash", ""), ("Style", "Risky"), ("min Path (default)", "x y")
+    engine = open_engine(Contestant("odd", command, settings))
     try:
         defaults = {name: option.default for name, option in engine.options.items()}
         assert defaults == {"Book": False, "Threads": 8, "TaskWorkers": 0, "Hash": 64, "Style": "Normal", "Level": 1,
             "Depth": 2, "Share": 0, "Mode": "Very Calm", "Swapped": 3, "Clear Hash": "",
             "min Path (default)": "empty"}  # fmt: skip
         engine.play(chess.Board(), chess.engine.Limit(nodes=1))
-        heard = [
-            line
-            for line in (tmp_path / "heard").read_text().splitlines()
-            if line.startswith("setoption")
-        ]
+        heard = (tmp_path / "heard").read_text().splitlines()
         texts = ["Book value false", "Book value true", "Threads value 8"]
         texts += ["Clear Hash", "Style value Risky", "min Path (default) value x y"]
         assert heard == [f"setoption name {text}" for text in texts], "each once, also a button"
@@ -574,7 +564,7 @@ def test_match_command_warns_and_sums_up(aino_train, tmp_path):
     book = tmp_path / "one.epd"
     book.write_text(f"{chess.STARTING_FEN}\n")
     flags = "--games", 4, "--nodes", 9, "--longest", 4, "--openings", book, "--out", tmp_path
-    engines = [f'name={name} cmd="{sys.executable} {SCRIPT}" option.Level=2' for name in NAMES]
+    engines = [f"name={name} {ENGINE} option.Level=2" for name in NAMES]
     output = aino_train("match", "--first", engines[0], "--second", engines[1], *flags)
     assert output.startswith("warning: 2 pairs share 1 openings")
     assert "one against two, 4 games at 9 nodes a move: +0 =4 -0 (50.0%)" in output

@@ -1,6 +1,5 @@
 """Endings played out, and what the referee takes for an engine's judgement."""
 
-import sys
 from collections import Counter
 from contextlib import closing
 from dataclasses import replace
@@ -10,13 +9,12 @@ import chess.syzygy
 import pytest
 
 from engine.errors import ConfigError
-from selfplay.matches.contestant import Contestant
 from selfplay.matches.control import TimeControl
 from selfplay.matches.match_game import Info, last_judgement, read_info
 from selfplay.matches.opening_book import load_book
 from selfplay.matches.statistics import Sprt
 from selfplay.suites.solver import Solver
-from tests.selfplay import scripted_engine
+from tests.selfplay.matches.rows import scripted
 from tests.selfplay.matches.test_match import match_of, played
 from tests.selfplay.scripted_engine import NOT_THE_SCORE
 
@@ -28,9 +26,9 @@ def test_the_first_engine_can_have_the_side_to_move_in_every_game(tmp_path):
     settings = replace(match_of(), openings=three, games=3, first_to_move=True)
     rows = played(settings, tmp_path)
     assert len({row.start_fen for row in rows}) == 3
-    for one in rows:
-        assert one.white == ("one" if " w " in one.start_fen else "two")
-        assert (one.number % 2 == 0) == (one.white == "one")
+    for row in rows:
+        assert row.white == ("one" if " w " in row.start_fen else "two")
+        assert (row.number % 2 == 0) == (row.white == "one")
     with pytest.raises(ConfigError, match="both colours"):
         match_of(games=2, first_to_move=True, sprt=Sprt(0.0, 10.0))
 
@@ -51,7 +49,6 @@ def test_small_endings_are_won_or_held_as_the_tables_tell(tables):
     assert counts == dict.fromkeys((won | held).items(), 50)
 
 
-SCRIPT = str(Path(scripted_engine.__file__))
 EXACT = "info depth 3 nodes 77 score cp 20 pv e2e4 e7e5"
 
 
@@ -93,6 +90,5 @@ def test_castling_of_chess960_is_a_move_of_the_position():
 
 
 def test_a_suite_takes_no_bound_for_a_mate():
-    bounds = Contestant("a", (sys.executable, SCRIPT, "bounds", "20"))
-    with closing(Solver(bounds, TimeControl(nodes=10))) as solver:
+    with closing(Solver(scripted("a", "bounds", 20), TimeControl(nodes=10))) as solver:
         assert {step.mate for step in solver.solve(chess.Board(), fresh=True)} == {None}

@@ -64,7 +64,7 @@ def test_half_a_pair_gives_no_elo():
 
 def test_games_that_repeat_others_are_counted():
     rows = [row(number, "1/2-1/2") for number in range(4)]
-    again = [replace(one, number=one.number + 4) for one in rows[:2]]
+    again = [replace(game, number=game.number + 4) for game in rows[:2]]
     assert standing(rows, NAMES).copies == 0
     text = "\n".join(standing_lines(standing(rows + again, NAMES), NAMES, "800 nodes a move"))
     assert "  2 games repeat an earlier one move by move: the intervals are too narrow" in text

@@ -4,6 +4,7 @@ by symmetry.
 
 import math
 import statistics
+from itertools import product
 
 import numpy as np
 import pytest
@@ -34,11 +35,7 @@ def test_elo_is_the_inverse_of_score():
 
 def test_estimate_agrees_with_the_formulas_over_single_pairs():
     counts = [100, 1000, 3000, 1200, 200]
-    pairs = [
-        score
-        for score, count in zip(PAIR_SCORES.tolist(), counts, strict=True)
-        for _ in range(count)
-    ]
+    pairs = np.repeat(PAIR_SCORES, counts).tolist()
     mean = statistics.fmean(pairs)
     error = statistics.pstdev(pairs) / math.sqrt(len(pairs))
     estimate = estimate_elo(np.array(counts))
@@ -113,12 +110,12 @@ def test_error_rates_are_kept():
     # Tilt the results until they are worth 40 Elo.
     tilts = [even * np.exp(t * PAIR_SCORES) for t in np.linspace(0, 3, 301)]
     shares = [tilt / tilt.sum() for tilt in tilts]
-    stronger = min(shares, key=lambda one: abs(one @ PAIR_SCORES - score_from_elo(40.0)))
+    stronger = min(shares, key=lambda share: abs(share @ PAIR_SCORES - score_from_elo(40.0)))
     assert decisions(stronger, test, 60) >= 0.88
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "error"),
     [
         ((5.0, 5.0), "elo0 < elo1"),
         ((math.nan, 5.0), "finite elo0"),
@@ -129,8 +126,8 @@ def test_error_rates_are_kept():
         ((-9000.0, -8000.0), "no game can tell"),
     ],
 )
-def test_a_senseless_test_is_refused(settings, told):
-    with pytest.raises(ConfigError, match=told):
+def test_a_senseless_test_is_refused(settings, error):
+    with pytest.raises(ConfigError, match=error):
         Sprt(*settings)
 
 
@@ -157,9 +154,9 @@ def test_ratings_are_logistic_differences():
 
 def test_a_player_who_won_every_game_has_a_finite_rating():
     results = {("best", "given"): (8.0, 8.0), ("worst", "given"): (0.0, 8.0)}
-    found = fit_ratings(results, {"given": 2000.0})
-    assert 2300 < found["best"].elo < 3500
-    assert found["best"].elo + found["worst"].elo == pytest.approx(4000)
+    ratings = fit_ratings(results, {"given": 2000.0})
+    assert 2300 < ratings["best"].elo < 3500
+    assert ratings["best"].elo + ratings["worst"].elo == pytest.approx(4000)
 
 
 def test_intervals_hold_the_true_ratings():
@@ -167,20 +164,14 @@ def test_intervals_hold_the_true_ratings():
     rng = np.random.default_rng(7)
     held = []
     for _ in range(40):
-        truth = {"level": 1500.0} | {f"anchor{n}": rng.uniform(600, 2200) for n in range(3)}
-        anchors = list(truth)
-        truth |= {f"net{n}": 600.0 + 250 * n + rng.normal(0, 80) for n in range(6)}
-        results = {
-            (net, anchor): (float(rng.binomial(6, score_from_elo(truth[net] - truth[anchor]))), 6.0)
-            for net in truth.keys() - set(anchors)
-            for anchor in anchors
-        }
-        found = fit_ratings(results, {"level": 1500.0})
-        held += [
-            found[name].low <= truth[name] <= found[name].high
-            for name in truth
-            if name.startswith("net")
-        ]
+        anchors = {"level": 1500.0} | {f"anchor{n}": rng.uniform(600, 2200) for n in range(3)}
+        nets = {f"net{n}": 600.0 + 250 * n + rng.normal(0, 80) for n in range(6)}
+        results = {}
+        for net, anchor in product(nets, anchors):
+            points = rng.binomial(6, score_from_elo(nets[net] - anchors[anchor]))
+            results[net, anchor] = float(points), 6.0
+        ratings = fit_ratings(results, {"level": 1500.0})
+        held += [ratings[net].low <= elo <= ratings[net].high for net, elo in nets.items()]
     assert 0.9 < np.mean(held) < 0.995
 
 

@@ -68,7 +68,7 @@ def test_a_damaged_cache_is_replaced(tmp_path, games_file, monkeypatch):
     """So it stayed, and every later training failed."""
     monkeypatch.setattr(cache, "LARGEST_READ", 0)
     load_or_parse(games_file, pgn_reader(), tmp_path / "cache")
-    (entry,) = (one for one in (tmp_path / "cache").iterdir() if not one.name.startswith("."))
+    (entry,) = (path for path in (tmp_path / "cache").iterdir() if not path.name.startswith("."))
     (entry / "wdl.npy").write_bytes(b"damaged")
     assert load_or_parse(games_file, pgn_reader(), tmp_path / "cache").n_games
 

@@ -20,7 +20,7 @@ def test_pieces_become_one_set(positions, tmp_path):
         [games_of(positions, 0, 5), empty_set(), games_of(positions, 5, positions.n_games)],
     )
     assert_same(vars(map_set(tmp_path / "set")), vars(positions))
-    assert [one.name for one in tmp_path.iterdir()] == ["set"]
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
     write_set(tmp_path / "none", [])
     assert_same(vars(map_set(tmp_path / "none")), vars(empty_set()))
 
@@ -63,14 +63,14 @@ def test_writing_holds_one_piece_in_memory(positions, tmp_path):
 
 def test_records_are_verified_piece_by_piece(scored_games):
     record = scored_games[0]
-    taken = 0
+    n_read = 0
 
     def records():
-        nonlocal taken
+        nonlocal n_read
         for _ in range(GAMES_PER_CHUNK + 3):
-            taken += 1
+            n_read += 1
             yield record
 
     pieces = verified_pieces(records(), 0.0)
-    assert next(pieces)[0].n_games == GAMES_PER_CHUNK == taken
+    assert next(pieces)[0].n_games == GAMES_PER_CHUNK == n_read
     assert next(pieces)[0].n_games == 3

@@ -55,8 +55,8 @@ def test_runs_are_compared_on_one_page(tmp_path, aino_train):
     text = out.read_text(encoding="utf-8")
     assert text.count('class="series s1" d="M0 6H28"') >= 4, "charts of both"
     write_pretraining(tmp_path / "supervised")
-    told = aino_train(f"report {tmp_path}/slow {tmp_path}/supervised --out {out}", status=1)
-    assert "only runs of one kind" in told
+    error = aino_train(f"report {tmp_path}/slow {tmp_path}/supervised --out {out}", status=1)
+    assert "only runs of one kind" in error
     assert "given twice" in aino_train(
         f"report {tmp_path}/slow {tmp_path}/slow --out {out}", status=1
     )
@@ -97,8 +97,8 @@ def test_seeds_are_one_group_with_the_interval_of_its_mean():
     """Student's interval, which scipy gives: mean 20, s 10, three seeds: 20 ± 4.303 * 10 / sqrt(3)."""
     seeds = [metrics_with(f"base/seed-{n}", n, [9.0, 10.0 * n]) for n in (1, 2, 3)]
     late = replace(seeds[0], run="late", changes=[{"generation": 2, "net": ["16x1", "32x4"]}])
-    base, other = seed_groups([*seeds, late])
-    assert [group.name for group in (base, other)] == ["base", "late"]
+    base, single = seed_groups([*seeds, late])
+    assert [group.name for group in (base, single)] == ["base", "late"]
     assert {run.group for run in base.runs} == {"base"}
     mean, *own = base.curves("generation", "rung", 0)
     assert mean.points == [(1.0, 9.0), (2.0, 20.0)]
@@ -190,19 +190,19 @@ def test_tensorboard_reads_what_is_written_for_it(tmp_path):
     folder = tmp_path / "events" / "run"
     run.ledger.note_games(2, run.ledger.games(1)[:1])
 
-    def found(events, name):
+    def points(events, name):
         events.Reload()
-        return [(one.step, one.tensor_proto.float_val[0]) for one in events.Tensors(name)]
+        return [(point.step, point.tensor_proto.float_val[0]) for point in events.Tensors(name)]
 
     files = EventFiles(tmp_path / "events")
     events = accumulators.EventAccumulator(str(folder))
     files.update([read_run(tmp_path / "run")])
-    assert found(events, "rows/elo") == [(1, 30.0)]
-    assert found(events, "rows/games") == [(1, 4.0)], "not of a generation that is under way"
-    assert found(events, "training/policy") == [(0, 2.5), (1, 2.0)]
+    assert points(events, "rows/elo") == [(1, 30.0)]
+    assert points(events, "rows/games") == [(1, 4.0)], "not of a generation that is under way"
+    assert points(events, "training/policy") == [(0, 2.5), (1, 2.0)]
     run.ledger.note_gate(2, gate_result(50))
     files.update([read_run(tmp_path / "run")])
-    assert found(events, "rows/elo") == [(1, 30.0), (2, 50.0)], "each number once"
+    assert points(events, "rows/elo") == [(1, 30.0), (2, 50.0)], "each number once"
     run.close()
     files.close()
 

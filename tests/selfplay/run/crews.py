@@ -18,17 +18,24 @@ from selfplay.run.phase_games import GenerationTask, play_numbers, usual_start
 from selfplay.run.phases import run_generations
 
 NUMBERS = range(10)  # of games to play
-TINY = {
-    "net": "16x1",
+SECTIONS = {
     "games": {"count": 6, "concurrent": 2, "visits": 4, "longest": 24, "resign_below": -1.0},
     "fit": {"positions": 256, "batch_size": 32, "shard_size": 16, "heldout_share": 0.2},
     "gate": {"pairs": 2, "visits": 4, "longest": 24},
 }
-TINY_FLAGS = [
-    f"--{section}.{name}={value}"
-    for section in ("games", "fit", "gate")
-    for name, value in TINY[section].items()
-]
+TINY = {"net": "16x1", **SECTIONS}
+
+
+def flags_of(sections):
+    """The flags of settings by their section."""
+    return [
+        f"--{section}.{name}={value}"
+        for section, settings in sections.items()
+        for name, value in settings.items()
+    ]
+
+
+TINY_FLAGS = flags_of(SECTIONS)
 
 
 def open_run(path):
@@ -120,7 +127,7 @@ PARENT, SESSION = 1, 3  # places in /proc/PID/stat, behind the name
 
 def processes(place, number, title=b""):
     """Living processes with this number in a place, whose command line begins with `title`."""
-    found = []
+    numbers = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             facts = (folder / "stat").read_text().rpartition(")")[2].split()
@@ -128,5 +135,5 @@ def processes(place, number, title=b""):
         except OSError:  # ended meanwhile
             continue
         if int(facts[place]) == number and facts[0] not in "ZX" and line.startswith(title):
-            found.append(int(folder.name))
-    return found
+            numbers.append(int(folder.name))
+    return numbers

@@ -34,7 +34,7 @@ from selfplay.records.replay import part_path, published_generations, read_segme
 from selfplay.run.folder import RunFolder
 from selfplay.training.learner import load_checkpoint
 from tests.new_process import ROOT
-from tests.selfplay.run.crews import stored_games, weights_of
+from tests.selfplay.run.crews import flags_of, stored_games, weights_of
 
 SETTINGS = {
     "games": {"count": 16, "concurrent": 3, "visits": 12, "longest": 40, "resign_below": -1.0},
@@ -48,15 +48,7 @@ SETTINGS = {
     # So that every generation promotes.
     "gate": {"pairs": 3, "visits": 12, "longest": 40, "accept_score": 0.0},
 }
-FLAGS = [
-    "--net=16x1",
-    "--workers=1",
-    *(
-        f"--{part}.{name}={value}"
-        for part, values in SETTINGS.items()
-        for name, value in values.items()
-    ),
-]
+FLAGS = ["--net=16x1", "--workers=1", *flags_of(SETTINGS)]
 # After its beginning.
 KILL_WITHIN_S = {"generate": 0.6, "fit": 0.5, "gate": 0.4, "promote": 0.04}
 PATIENCE_S = 300.0
@@ -93,8 +85,8 @@ class Watch:
         self.torn += bool(damaged)
         for record in records:
             stored = encode_record(record)
-            known = self.games.setdefault((record.generation, record.number), stored)
-            assert known == stored, f"{path}: game {record.number} is another one now"
+            first = self.games.setdefault((record.generation, record.number), stored)
+            assert first == stored, f"{path}: game {record.number} is another one now"
 
 
 def place(run):

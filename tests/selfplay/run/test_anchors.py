@@ -3,9 +3,7 @@ nothing.
 """
 
 import errno
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -16,11 +14,9 @@ from selfplay.run.anchors import AnchorSeries, measuring, network_name, read_anc
 from selfplay.run.config import AnchorSettings
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import GateResult
-from tests.selfplay import scripted_engine
-from tests.selfplay.matches.rows import PLAYED
+from tests.selfplay.matches.rows import PLAYED, scripted
 from tests.selfplay.run.crews import TINY, never
 
-SCRIPT = str(Path(scripted_engine.__file__))
 OPPONENTS = "stockfish:1500 material:50 first"
 WANTED = {"games": 2, "opponents": OPPONENTS, "longest": 6, "cpu_share": 1.0, "nodes": 7}
 PROMOTED = GateResult(True, True, (0, 0, 1, 1, 0), 1.0, 0.6, 70.0, 0.0, 140.0)
@@ -30,20 +26,24 @@ PROMOTED = GateResult(True, True, (0, 0, 1, 1, 0), 1.0, 0.6, 70.0, 0.0, 140.0)
 def run(tmp_path, monkeypatch):
     """A run with networks 0, 1 and 2, of which 1 and 2 were candidates and 1 was promoted."""
 
-    def scripted(name, net, path):
-        return Contestant(name, (sys.executable, SCRIPT, "random", "1"))
-
     monkeypatch.setattr(anchors.shutil, "which", lambda command: None)  # no Stockfish
-    monkeypatch.setattr(anchors, "network_contestant", scripted)
     monkeypatch.setattr(
-        anchors, "engine_command", lambda words: (sys.executable, SCRIPT, "random", "2")
+        anchors, "network_contestant", lambda name, net, path: scripted(name, "random", 1)
+    )
+    monkeypatch.setattr(
+        anchors, "engine_command", lambda words: scripted("rung", "random", 2).command
     )
     run = RunFolder(tmp_path, {**TINY, "anchors": WANTED})
     run.ensure_first_network()
-    for number, verdict in ((1, PROMOTED), (2, replace(PROMOTED, accepted=False))):
-        run.candidate(number).write_bytes(run.candidate(0).read_bytes())
-        run.ledger.note_gate(number, verdict)
+    judge(run, 1)
+    judge(run, 2, replace(PROMOTED, accepted=False))
     return run
+
+
+def judge(run, number, verdict=PROMOTED):
+    """A candidate that is the first network again, with its gate."""
+    run.candidate(number).write_bytes(run.candidate(0).read_bytes())
+    run.ledger.note_gate(number, verdict)
 
 
 def games_of(run):
@@ -51,26 +51,26 @@ def games_of(run):
 
 
 def test_every_promoted_network_plays_its_games_even_after_a_stop(run):
-    told = []
-    series = AnchorSeries(run, told.append, never)
+    lines = []
+    series = AnchorSeries(run, lines.append, never)
     assert not series.play(print, lambda: bool(games_of(run))), "stopped after the first game"
     begun = games_of(run)
     assert len(begun) == 1
-    with measuring(run, told.append, never) as finish:
+    with measuring(run, lines.append, never) as finish:
         assert finish()
     played = games_of(run)
     assert played[:1] == begun
     assert len(played) == 2 * 2, "a rejected candidate is no network of the run"
     assert played[::2] == [pair[::-1] for pair in played[1::2]], "each opening with both colours"
     assert {pair[0] for pair in played[::2]} == {network_name(0, 7), network_name(1, 7)}
-    assert any("not on the PATH, so without stockfish:1500" in line for line in told)
-    assert sum("generation 1 is at rung" in line for line in told) == 1
+    assert any("not on the PATH, so without stockfish:1500" in line for line in lines)
+    assert sum("generation 1 is at rung" in line for line in lines) == 1
     fit = read_anchors(run.path, run.config.anchors)
     assert fit.networks.keys() == {0, 1}
     assert fit.scale == "Elo above material:50"
     # was "another match"
     run.config = replace(run.config, anchors=replace(run.config.anchors, nodes=8, longest=4))
-    assert AnchorSeries(run, told.append, never).missing_games == 2 * 2, (
+    assert AnchorSeries(run, lines.append, never).missing_games == 2 * 2, (
         "by networks that search other nodes"
     )
 
@@ -86,8 +86,7 @@ def test_the_next_game_is_found_without_reading_all_games_again(run):
             return super().values()
 
     for number in range(3, 40):
-        run.candidate(number).write_bytes(b"")
-        run.ledger.note_gate(number, PROMOTED)
+        judge(run, number)
     series = AnchorSeries(run, print, never)
     series._archive.rows = rows = Counted()
     game = series.next_game()
@@ -104,20 +103,19 @@ def full_disk(*_):
 def test_files_of_networks_to_be_measured_are_kept(run):
     run.config = replace(run.config, keep_nets=1)
     for number in (3, 4):
-        run.candidate(number).write_bytes(run.candidate(0).read_bytes())
-        run.ledger.note_gate(number, PROMOTED)
+        judge(run, number)
     AnchorSeries(run, print, never)
     run.remove_old_networks(4)
-    kept = [number for number in range(5) if run.candidate(number).is_file()]
-    assert kept == [0, 1, 3, 4]
+    networks = [number for number in range(5) if run.candidate(number).is_file()]
+    assert networks == [0, 1, 3, 4]
 
 
 def test_a_full_disk_ends_the_measuring_alone(run, monkeypatch):
-    told = []
-    series = AnchorSeries(run, told.append, never)
+    lines = []
+    series = AnchorSeries(run, lines.append, never)
     monkeypatch.setattr(series, "play", full_disk)
-    assert not anchors._play(series, told.append, never)
-    assert told[-1].endswith("No space left on device; the run continues without measuring")
+    assert not anchors._play(series, lines.append, never)
+    assert lines[-1].endswith("No space left on device; the run continues without measuring")
 
 
 def test_games_wait_for_their_share_of_the_processors(run, monkeypatch):
@@ -168,10 +166,10 @@ def test_a_run_that_cannot_be_measured_goes_on(run, monkeypatch):
     monkeypatch.setattr(
         anchors, "network_contestant", lambda name, net, path: Contestant(name, ("no-such-engine",))
     )
-    told = []
-    with measuring(run, told.append, never) as finish:
+    lines = []
+    with measuring(run, lines.append, never) as finish:
         assert finish()
-    assert any("no-such-engine' does not start" in line for line in told)
+    assert any("no-such-engine' does not start" in line for line in lines)
 
 
 def test_a_run_without_anchors_starts_no_engine(run):

@@ -56,35 +56,35 @@ def test_cluster_that_does_not_answer_is_named(kind, monkeypatch):
 def cluster():
     """A Ray of this machine alone with two processors, and what is told about it."""
     ray = pytest.importorskip("ray")
-    told = []
+    lines = []
     ray.init(address="local", num_cpus=2, object_store_memory=80 << 20, include_dashboard=False)
-    yield RayBackend(0, told.append), told
+    yield RayBackend(0, lines.append), lines
     ray.shutdown()
 
 
 def test_tasks_play_the_games_of_a_thread(cluster, task, expected):
-    play, told = cluster
+    play, lines = cluster
     assert games_of(play, task, NUMBERS) == expected
-    assert not told
+    assert not lines
 
 
 @linux  # looks for the tasks in /proc
 def test_games_of_a_lost_task_are_the_same(cluster, task, expected):
-    play, told = cluster
+    play, lines = cluster
     finished = {}
 
     def attack(record):
         if not finished:
             for raylet in processes(PARENT, os.getpid()):
-                for one in processes(PARENT, raylet, b"ray::_play_on_node"):
-                    os.kill(one, signal.SIGKILL)
+                for victim in processes(PARENT, raylet, b"ray::_play_on_node"):
+                    os.kill(victim, signal.SIGKILL)
         finished[record.number] = encode_record(record)
 
     play(task, NUMBERS, attack, never)
     assert finished == expected
-    assert told
-    assert all("a worker was lost" in text for text in told)
-    told.clear()
+    assert lines
+    assert all("a worker was lost" in text for text in lines)
+    lines.clear()
 
 
 def test_a_lost_worker_is_told_in_one_sentence():
@@ -93,8 +93,8 @@ def test_a_lost_worker_is_told_in_one_sentence():
         "\nTask failed because the node it was running on is dead or unavailable. Node IP: 10.0.0.2, "
         "node ID: 5f0c. This can happen if the instance where the node was running failed, "
     )
-    told = "Task failed because the node it was running on is dead or unavailable"
-    assert cluster_module._first_sentence(error) == told
+    sentence = "Task failed because the node it was running on is dead or unavailable"
+    assert cluster_module._first_sentence(error) == sentence
     assert len(cluster_module._first_sentence(RuntimeError("x" * 1100))) == 200
 
 
@@ -152,10 +152,10 @@ def elsewhere(folder):
 
 
 @posix  # folders of users as POSIX has them
-@pytest.mark.parametrize("made", [in_the_open, elsewhere])
-def test_a_folder_that_others_may_have_made_is_refused(made, tmp_path):
+@pytest.mark.parametrize("occupy", [in_the_open, elsewhere])
+def test_a_folder_that_others_may_have_made_is_refused(occupy, tmp_path):
     """Whoever made it first could read and change the networks."""
-    made(tmp_path / f"aino-nets-{os.getuid()}")
+    occupy(tmp_path / f"aino-nets-{os.getuid()}")
     with pytest.raises(RunError, match="only this user"):
         cluster_module._own_folder(tmp_path)
 

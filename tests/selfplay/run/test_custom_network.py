@@ -124,7 +124,7 @@ class Untrained:
 
 
 @pytest.mark.parametrize(
-    ("net", "says"),
+    ("net", "error"),
     [
         ("smal_net:Small", "smal_net"),
         ("small_net:Smal", "small_net.*Smal"),
@@ -132,9 +132,9 @@ class Untrained:
         ("lacking:Untrained", "needs __call__, train, weights"),
     ],
 )
-def test_what_a_class_lacks_is_said_and_leaves_no_network(folder, net, says):
+def test_what_a_class_lacks_is_said_and_leaves_no_network(folder, net, error):
     (folder / "lacking.py").write_text(LACKING)
-    with pytest.raises(ConfigError, match=says):
+    with pytest.raises(ConfigError, match=error):
         RunFolder(folder / "run", {"net": net}).ensure_first_network()
     run = RunFolder(folder / "run", {"net": NET})
     run.ensure_first_network()

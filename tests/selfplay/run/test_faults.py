@@ -67,16 +67,16 @@ def test_game_that_found_no_room_is_stored_later(straight, tmp_path):
 def test_a_full_disk_loses_nothing(size, named, straight, tmp_path, aino_train):
     open_run(tmp_path).close()
     with largest_file(size):
-        said = aino_train(f"loop {tmp_path} --generations 1", status=1)
-    assert named in said
+        error = aino_train(f"loop {tmp_path} --generations 1", status=1)
+    assert named in error
     aino_train(f"loop {tmp_path} --generations 1")
     assert_same_generation(open_run(tmp_path), straight)
 
 
 def test_full_disk_at_the_very_beginning(tmp_path, aino_train):
     with largest_file(10):
-        told = aino_train("loop", tmp_path, *FLAGS, status=1)
-    assert re.search(r"File too large \(.*config\.toml\)\. Finished work is kept", told)
+        error = aino_train("loop", tmp_path, *FLAGS, status=1)
+    assert re.search(r"File too large \(.*config\.toml\)\. Finished work is kept", error)
     assert not list(tmp_path.glob("*.toml"))
 
 
@@ -160,9 +160,9 @@ def test_segment_without_an_intact_game_is_named(tmp_path):
 @pytest.mark.parametrize("loses", [Path.unlink, lambda path: path.write_bytes(b"")])
 def test_run_without_its_database_is_refused(tmp_path, aino_train, loses):
     loses(tmp_path / "ledger.sqlite")
-    said = aino_train(f"loop {tmp_path} --generations 1", status=1)
-    assert "ledger.sqlite is missing or empty" in said
-    assert "--initial nets/best.dit" in said
+    error = aino_train(f"loop {tmp_path} --generations 1", status=1)
+    assert "ledger.sqlite is missing or empty" in error
+    assert "--initial nets/best.dit" in error
 
 
 def test_damaged_training_checkpoint_says_that_the_loop_goes_on_without_it(
@@ -170,9 +170,9 @@ def test_damaged_training_checkpoint_says_that_the_loop_goes_on_without_it(
 ):
     checkpoint = generated.fit_checkpoint(1)
     checkpoint.write_bytes(b"PK half a checkpoint")
-    said = aino_train(f"loop {tmp_path} --generations 1", status=1)
-    assert "gen-00001.npz: not a readable checkpoint" in said
-    assert "Remove the file and run the same command again; this training then starts over" in said
+    error = aino_train(f"loop {tmp_path} --generations 1", status=1)
+    assert "gen-00001.npz: not a readable checkpoint" in error
+    assert "Remove the file and run the same command again; this training then starts over" in error
     checkpoint.unlink()
     aino_train(f"loop {tmp_path} --generations 1")
     assert_same_generation(open_run(tmp_path), straight)
@@ -225,8 +225,8 @@ def test_a_run_database_of_another_kind_is_refused(tmp_path):
     Ledger(path).close()
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version = 99")
-    told = "made by a later Aino: expected a run database of version 1, found 99"
-    with pytest.raises(RunError, match=told):
+    error = "made by a later Aino: expected a run database of version 1, found 99"
+    with pytest.raises(RunError, match=error):
         Ledger(path)
     path.write_bytes(b"not a database at all" * 100)
     with pytest.raises(RunError, match="ledger"):
@@ -235,8 +235,8 @@ def test_a_run_database_of_another_kind_is_refused(tmp_path):
 
 def test_second_loop_is_turned_away(tmp_path, aino_train):
     command = [sys.executable, "-m", "selfplay", "loop", str(tmp_path), *FLAGS]
-    more = "--games.count=16 --workers=1 --generations=1".split()
-    with running([*command, *more], cwd=ROOT) as first:
+    flags = "--games.count=16 --workers=1 --generations=1".split()
+    with running([*command, *flags], cwd=ROOT) as first:
         wait_until(lambda: part_path(tmp_path / "replay", 1).is_file() or first.poll() is not None)
         assert first.poll() is None  # or the second would play on without end
         assert "another process is working in this folder" in aino_train("loop", tmp_path, status=1)

@@ -56,10 +56,10 @@ def test_ten_moves_of_two_halves_on_a_device_are_the_processors(task, device):
 
 def test_a_device_that_fails_in_self_play_costs_one_line(task, device):
     get_backend("cupy")
-    told = []
+    lines = []
     device.fail("product", LOST, after=400)
-    games = played(task, 6, tell=told.append)
-    assert told == [LINE]
+    games = played(task, 6, tell=lines.append)
+    assert lines == [LINE]
     assert [len(game.moves) for game in games] == [10] * 6
 
 
@@ -67,11 +67,11 @@ def test_a_worker_passes_on_that_its_device_failed(task, device):
     get_backend("cupy")
     device.fail("launch", LOST, after=60)
     task = with_settings(task, backend="auto")
-    said = []
-    play_share(task, iter(range(6)), said.append, source_hash())
-    lines = [one for one in said if isinstance(one, str)]
+    sent = []
+    play_share(task, iter(range(6)), sent.append, source_hash())
+    lines = [message for message in sent if isinstance(message, str)]
     assert lines[-1].endswith("; the same network plays on with Backend numpy")
-    assert sum(isinstance(one, SelfPlayRecord) for one in said) == 6
+    assert sum(isinstance(message, SelfPlayRecord) for message in sent) == 6
 
 
 def test_numbers_that_are_drawn_one_by_one_fill_all_seats(task, monkeypatch):
@@ -146,7 +146,7 @@ def test_three_phases_of_a_loop_on_a_device(aino_train, tmp_path, device, monkey
 def test_a_sections_own_flag_decides_over_the_backend_of_the_run():
     parser = argparse.ArgumentParser()
     add_config_flags(parser)
-    given = flag_values(
+    values = flag_values(
         parser.parse_args(["--games.backend", "numpy", "--backend", "cupy", "--fit.window", "3"])
     )
-    assert given == {"fit": {"backend": "cupy", "window": 3}, "games": {"backend": "numpy"}}
+    assert values == {"fit": {"backend": "cupy", "window": 3}, "games": {"backend": "numpy"}}

@@ -8,7 +8,6 @@ from contextlib import closing
 from dataclasses import replace
 from itertools import product
 
-import chess
 import numpy as np
 import pytest
 
@@ -53,8 +52,8 @@ def test_run_trains_the_kind_of_network_that_it_starts_from_with_its_recipe(net,
 
 def test_net_that_contradicts_the_initial_network_is_refused(tmp_path, aino_train):
     first = network_file(tmp_path / "first.dit", "sparse-128")
-    said = aino_train(f"loop {tmp_path}/run --net=32x4 --initial {first}", status=1)
-    assert f"{first} is a network sparse-128, but net is '32x4'" in said
+    error = aino_train(f"loop {tmp_path}/run --net=32x4 --initial {first}", status=1)
+    assert f"{first} is a network sparse-128, but net is '32x4'" in error
     assert not (tmp_path / "run" / "config.toml").exists()
 
 
@@ -94,8 +93,8 @@ def test_a_run_keeps_its_newest_networks(tmp_path):
         shutil.copy(run.candidate(0), run.candidate(number))
         run.ledger.note_gate(number, replace(accepted, accepted=number in (1, 3, 4)))
         run.remove_old_networks(number)
-    kept = {path.name for path in run.nets.iterdir()}
-    assert kept == {"best.dit", *(f"gen-{number:05d}.dit" for number in (0, 3, 4, 7, 8))}
+    networks = {path.name for path in run.nets.iterdir()}
+    assert networks == {"best.dit", *(f"gen-{number:05d}.dit" for number in (0, 3, 4, 7, 8))}
     run.best.unlink()
     run.ensure_first_network()  # what a lost best network is made from is still there
     assert run.best.read_bytes() == run.candidate(4).read_bytes()
@@ -104,14 +103,14 @@ def test_a_run_keeps_its_newest_networks(tmp_path):
 def test_the_hours_of_a_phase_are_kept_while_it_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr("selfplay.run.phases.WORK_S", 0.01)
     run = open_run(tmp_path)
-    known = []
+    hours = []
 
-    def play(*given):  # a kill here would leave what the run database has
+    def play(*_):  # a kill here would leave what the run database has
         wait_until(lambda: sum(Ledger(tmp_path / "ledger.sqlite").work().values()) > 0)
-        known.extend(run.ledger.work().values())
+        hours.extend(run.ledger.work().values())
 
     assert not run_generations(run, 1, never, play)
-    assert 0 < known[0] <= run.ledger.work()[1]
+    assert 0 < hours[0] <= run.ledger.work()[1]
 
 
 def test_what_worked_on_a_run_is_noted_when_it_changes(tmp_path, monkeypatch):
@@ -120,14 +119,14 @@ def test_what_worked_on_a_run_is_noted_when_it_changes(tmp_path, monkeypatch):
     monkeypatch.setattr("time.time", iter((9.0, 8.0)).__next__)  # a clock that is set back
     for workers in ("1", "1", "2", "2"):
         ledger.note_environment(facts | {"workers": workers})
-    assert [one["workers"] for one in ledger.environments()] == ["1", "2"]
+    assert [facts["workers"] for facts in ledger.environments()] == ["1", "2"]
 
 
 def test_a_report_gives_up_a_file_that_another_program_locked(tmp_path, monkeypatch):
     monkeypatch.setattr("selfplay.run.ledger.LOCKED_S", 0.01)
     open_run(tmp_path).close()
-    with closing(sqlite3.connect(tmp_path / "ledger.sqlite", isolation_level=None)) as other:
-        other.execute("BEGIN EXCLUSIVE")
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite", isolation_level=None)) as locked:
+        locked.execute("BEGIN EXCLUSIVE")
         with pytest.raises(RunError, match="database is locked"):
             Ledger(tmp_path / "ledger.sqlite", is_copy=True)
 
@@ -139,9 +138,9 @@ def test_candidate_needs_no_held_out_games(tmp_path, aino_train):
     flags = ["--net=16x1", *TINY_FLAGS, "--games.count=1"]
     aino_train("loop", tmp_path / "run", "--until=fit", *flags)
     candidate = network_file(tmp_path / "new.dit", "16x1", seed=2)
-    told = aino_train(f"loop {tmp_path}/run --candidate {candidate} --generations=1")
-    assert "no held-out positions" in told
-    assert "generation 1: candidate" in told
+    output = aino_train(f"loop {tmp_path}/run --candidate {candidate} --generations=1")
+    assert "no held-out positions" in output
+    assert "generation 1: candidate" in output
     aino_train("report", tmp_path / "run")
 
 
@@ -177,16 +176,13 @@ def test_generation_without_a_position_to_learn_from_is_fitted_from_the_older_on
 
 
 def test_games_do_not_begin_where_they_are_drawn_at_once(tmp_path):
-    drawn = [
-        chess.Board("8/8/4k3/8/8/3K4/8/8 w - - 0 1"),
-        chess.Board("8/8/4k3/8/8/3KB3/8/8 b - - 0 1"),
-    ]
+    drawn = "8/8/4k3/8/8/3K4/8/8 w - -\n8/8/4k3/8/8/3KB3/8/8 b - -\n"
     openings = tmp_path / "openings.epd"
     good = load_openings()[0]
-    openings.write_text("".join(f"{board.epd()}\n" for board in drawn) + good)
+    openings.write_text(drawn + good)
     run = RunFolder(tmp_path / "run", {**TINY, "openings": str(openings)})
     assert np.array_equal(run.opening_rows(), OpeningRows([good]))
-    openings.write_text("".join(f"{board.epd()}\n" for board in drawn))
+    openings.write_text(drawn)
     with pytest.raises(
         DataError,
         match=r"openings\.epd:2: the game is over before an engine moves: no side can mate",
@@ -233,8 +229,8 @@ def test_training_resumed_with_other_settings_begins_again(played, tmp_path, cap
     assert resumed.ledger.losses(1, "train") == straight.ledger.losses(1, "train")
     # with which nothing has been made yet
     RunFolder(tmp_path / "resumed", {"fit": {"batch_size": 8}})
-    made = read_run(tmp_path / "resumed").settings
-    assert (made["games.count"], made["fit.batch_size"]) == (6, 16), (
+    settings = read_run(tmp_path / "resumed").settings
+    assert (settings["games.count"], settings["fit.batch_size"]) == (6, 16), (
         "a generation had settings that came after it"
     )
 

@@ -100,9 +100,9 @@ def draws(share):
     [([1.0, 0.6], 0.5, 24), ([], 0.5, 24), ([0.8], 0.75, 36), ([1.0], 1.0, 48)],
 )
 def test_many_draws_bring_variety(shares, opening_share, temperature_plies):
-    found = guarded(SETTINGS, [draws(share) for share in shares])
-    assert found.opening_share == pytest.approx(opening_share)
-    assert found.temperature_plies == temperature_plies
+    settings = guarded(SETTINGS, [draws(share) for share in shares])
+    assert settings.opening_share == pytest.approx(opening_share)
+    assert settings.temperature_plies == temperature_plies
 
 
 def test_a_guard_that_is_off_changes_nothing():
@@ -138,19 +138,21 @@ def test_a_generation_is_played_with_guarded_settings(tmp_path):
     run.ensure_first_network()
     write_segment(run.replay, 1, draws(1.0))
     seen = []
-    told = []
+    lines = []
 
     def play(task, numbers, finish, stop):
         seen.append(task.settings)
         for number in numbers:
             finish(replace(game_of([0.0, -1.0], points=1, gave_up=-1), generation=2, number=number))
 
-    assert generate_games(run, 2, print, told.append, lambda: False, play)
+    assert generate_games(run, 2, print, lines.append, lambda: False, play)
     assert seen[0].opening_share == 1.0
     why = "100% of the games of generation 1 were drawn, more than games.most_draws = 50%"
-    assert f"games.opening_share is 1 instead of 0.5, because {why}" in told
-    assert f"games.temperature_plies is 48 instead of 24, because {why}" in told
-    assert any("0% drawn; resigning below -0.96 was wrong in 0 of 2 games" in text for text in told)
+    assert f"games.opening_share is 1 instead of 0.5, because {why}" in lines
+    assert f"games.temperature_plies is 48 instead of 24, because {why}" in lines
+    assert any(
+        "0% drawn; resigning below -0.96 was wrong in 0 of 2 games" in text for text in lines
+    )
     with contextlib.closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as ledger:
         stored = ledger.execute(
             "SELECT generation, games, drawn, given_up, opening_share FROM self_play"

@@ -156,7 +156,7 @@ def conditions_of(run, first=0):
 
 @pytest.mark.parametrize(
     ("section", "name"),
-    [("gate", "visits"), ("gate", "longest"), *(("search", one.name) for one in fields(SearchSettings))],
+    [("gate", "visits"), ("gate", "longest"), *(("search", field.name) for field in fields(SearchSettings))],
 )  # fmt: skip
 def test_gate_games_count_only_under_the_settings_they_were_played_with(
     section, name, straight, monkeypatch
@@ -243,9 +243,11 @@ def test_help_tells_every_setting(capsys, monkeypatch):
     )
     assert "(at least 2; default of new runs: 256 for towers, 8192 for sparse networks)" in text
     config = default_config("16x1")
-    settings = [one for part in (config.games, config.fit, config.gate) for one in fields(part)]
+    settings = [
+        setting for part in (config.games, config.fit, config.gate) for setting in fields(part)
+    ]
     assert len(settings) > 30
-    assert all(one.metadata["help"] in text for one in settings)
+    assert all(setting.metadata["help"] in text for setting in settings)
 
 
 @pytest.mark.parametrize("net", ["64x6", "sparse-256"])

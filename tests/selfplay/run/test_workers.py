@@ -37,9 +37,14 @@ from tests.selfplay.run.crews import (
 
 
 def test_processes_play_the_games_of_a_gate(task):
-    other = network_file(task.nets[0].with_name("other.dit"), "8x1", seed=2)
+    opponent = network_file(task.nets[0].with_name("other.dit"), "8x1", seed=2)
     gate = GateTask(
-        3, 1, task.settings, (other, *task.nets), task.openings, GateSettings(visits=4, longest=20)
+        3,
+        1,
+        task.settings,
+        (opponent, *task.nets),
+        task.openings,
+        GateSettings(visits=4, longest=20),
     )
     here, there = [], []
     play_numbers(gate, NUMBERS, here.append, never)
@@ -53,7 +58,7 @@ def test_processes_play_the_games_of_a_gate(task):
     "number", [signal.SIGKILL, pytest.param(signal.SIGSTOP, marks=pytest.mark.slow)]
 )
 def test_the_games_of_a_lost_worker_are_the_same(number, task, expected):
-    told = []
+    lines = []
     finished = []
 
     def attack(record):
@@ -63,13 +68,13 @@ def test_the_games_of_a_lost_worker_are_the_same(number, task, expected):
         finished.append(record.number)
         assert encode_record(record) == expected[record.number]
 
-    WorkerPool(2, told.append, patience_s=600 if number == signal.SIGKILL else 4)(
+    WorkerPool(2, lines.append, patience_s=600 if number == signal.SIGKILL else 4)(
         task, NUMBERS, attack, never
     )
     assert sorted(finished) == list(NUMBERS)
-    assert told
+    assert lines
     expected_end = "exit status -9" if number == signal.SIGKILL else "gave no sign of life in time"
-    assert not [text for text in told if expected_end not in text]
+    assert not [text for text in lines if expected_end not in text]
 
 
 def test_broken_net_is_named_by_its_own_error(task, tmp_path):
@@ -223,16 +228,16 @@ def test_workers_that_never_start_are_given_up(task, expected, monkeypatch):
 
 
 def test_a_worker_says_that_it_is_up_before_it_draws(task, expected):
-    said = []
+    sent = []
 
     def take():
-        assert said == [None]
+        assert sent == [None]
         yield from (0, 1)
 
     play_share(
-        task, take(), lambda record: said.append(record and encode_record(record)), source_hash()
+        task, take(), lambda record: sent.append(record and encode_record(record)), source_hash()
     )
-    assert sorted(said[1:]) == sorted(expected[number] for number in (0, 1))
+    assert sorted(sent[1:]) == sorted(expected[number] for number in (0, 1))
 
 
 def test_a_worker_of_another_version_refuses(task):
@@ -264,16 +269,16 @@ class FailingTask(GenerationTask):
 
 
 @pytest.mark.parametrize(
-    ("kind", "says"),
+    ("kind", "error"),
     [
         (DeadlyTask, r"process \d+ ended with exit status 7"),
         (FailingTask, r"MemoryError\('no room for game 0'\)"),
     ],
 )
-def test_what_a_worker_cannot_do_is_told(kind, says, task, monkeypatch):
+def test_what_a_worker_cannot_do_is_told(kind, error, task, monkeypatch):
     monkeypatch.setattr(sharing, "ATTEMPTS", 1)
-    told = []
-    with pytest.raises(RunError, match=rf"lost 1 times before they finished game 3: {says}"):
-        games_of(WorkerPool(2, told.append), kind(**vars(task)), [3])
-    assert not told
+    lines = []
+    with pytest.raises(RunError, match=rf"lost 1 times before they finished game 3: {error}"):
+        games_of(WorkerPool(2, lines.append), kind(**vars(task)), [3])
+    assert not lines
     assert not multiprocessing.active_children()

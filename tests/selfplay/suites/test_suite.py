@@ -3,11 +3,10 @@
 import gzip
 import json
 import re
-import sys
 import tracemalloc
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
+from itertools import product
 from statistics import median
 
 import chess
@@ -15,16 +14,14 @@ import pytest
 
 from engine.board.pgn.move_words import legal_move
 from engine.errors import DataError, MoveError
-from selfplay.matches.contestant import Contestant
 from selfplay.matches.control import TimeControl
 from selfplay.suites import solver
 from selfplay.suites.epd import parse_epd_line, read_epd
 from selfplay.suites.problem import Problem, read_puzzles
 from selfplay.suites.score import grouped, solve_all, solve_problem, tally
 from selfplay.suites.solver import BestMove, Solver
-from tests.selfplay import scripted_engine
+from tests.selfplay.matches.rows import ENGINE, scripted
 
-SCRIPT = Path(scripted_engine.__file__)
 BACK_RANK = "6k1/5ppp/8/8/8/8/5PPP/R5K1 w - -"  # Ra8 mates
 CASTLING = "r3k2r/pppppppp/8/8/8/8/PPPPPPPP/R3K2R w KQkq -"
 
@@ -55,8 +52,8 @@ def problem(line):
     return parse_epd_line(line, "suite:1", "suite.1")
 
 
-def solved(one, *answers, mate=None):
-    return solve_problem(one, Repeater(*answers, mate=mate)).solved
+def solved(task, *answers, mate=None):
+    return solve_problem(task, Repeater(*answers, mate=mate)).solved
 
 
 @pytest.mark.parametrize(
@@ -78,10 +75,10 @@ def test_what_is_no_move_is_refused(text):
 
 
 def test_operations_survive_loose_writing():
-    one = problem(f"{CASTLING} ; bm Rb1 0-0 1.Rd1 + ; id LOOSE.07 c0 stray; am h4;\0")
-    assert one.best == {"a1b1", "e1g1", "a1d1"}
-    assert one.avoid == {"h2h4"}
-    assert one.name == "LOOSE.07 c0 stray"
+    task = problem(f"{CASTLING} ; bm Rb1 0-0 1.Rd1 + ; id LOOSE.07 c0 stray; am h4;\0")
+    assert task.best == {"a1b1", "e1g1", "a1d1"}
+    assert task.avoid == {"h2h4"}
+    assert task.name == "LOOSE.07 c0 stray"
 
 
 @pytest.mark.parametrize(
@@ -98,8 +95,8 @@ def test_running_numbers_make_groups(name, group):
 
 
 def test_quotes_in_a_name_are_escaped():
-    one = problem(rf'{BACK_RANK} bm Ra8; id "the \"big\" one, C:\\x, \"1\"";')
-    assert one.name == r'the "big" one, C:\x, "1"'
+    task = problem(rf'{BACK_RANK} bm Ra8; id "the \"big\" one, C:\\x, \"1\"";')
+    assert task.name == r'the "big" one, C:\x, "1"'
 
 
 @pytest.mark.parametrize(
@@ -112,9 +109,9 @@ def test_quotes_in_a_name_are_escaped():
     ],
 )
 def test_graded_moves_give_points(grades):
-    one = problem(f"{BACK_RANK} bm Ra8; {grades};")
-    assert one.points == {"a1a8": 100, "g1f1": 30, "h2h4": 5}
-    outcomes = [solve_problem(one, Repeater(move)) for move in ("a1a8", "g1f1", "g2g3")]
+    task = problem(f"{BACK_RANK} bm Ra8; {grades};")
+    assert task.points == {"a1a8": 100, "g1f1": 30, "h2h4": 5}
+    outcomes = [solve_problem(task, Repeater(move)) for move in ("a1a8", "g1f1", "g2g3")]
     assert [outcome.points for outcome in outcomes] == [100, 30, 0]
     score = tally(outcomes)
     assert score.solved == 1
@@ -133,51 +130,53 @@ def test_graded_moves_give_points(grades):
 def test_bad_lines_are_named_while_the_suite_goes_on(line, expected, tmp_path, caplog):
     path = tmp_path / "bad.epd"
     path.write_text(f"{BACK_RANK} bm Ra8;\n{line}\n")
-    assert [one.name for one in read_epd(path)] == ["bad.1"]
-    (told,) = caplog.messages
-    assert re.search(rf"bad\.epd:2: .*{expected}.*; skipping this line", told)
+    assert [task.name for task in read_epd(path)] == ["bad.1"]
+    (warning,) = caplog.messages
+    assert re.search(rf"bad\.epd:2: .*{expected}.*; skipping this line", warning)
     path.write_text(line)
     with pytest.raises(DataError, match=rf"bad\.epd:1: .*{expected}"):
         read_epd(path)
 
 
+LOOSELY_WRITTEN = (
+    "\t\tbm   Ra8",
+    "\u00a0bm\u00a0Ra8\u00a0;\r",
+    ";bm Ra8;;",
+    "0 1; bm Ra8;",
+    "acd 12; acn 1000; bm Ra8; ce 99; pv Ra8; noop; c0;",
+    'bm Ra8#; c0 "a;b"; c1 ""; id;',
+    'id "never closed; bm Ra8;',
+    r'a "foo\"bar; hmvc 7; bm h4";; ; b "foo\\"; bm Ra8;',  # as python-chess writes quotes
+    r'c0 "C:\dir\"; bm Ra8; id "x";',
+    'bm "Ra8";',
+    "bm 1. Ra8;",
+    "\u2013 bm a1-a8;",
+)
+
+
 @pytest.mark.parametrize(
     ("operations", "fen"),
     [
-        ("\t\tbm   Ra8", "0 1"),
-        ("\u00a0bm\u00a0Ra8\u00a0;\r", "0 1"),
-        (";bm Ra8;;", "0 1"),
-        ("0 1; bm Ra8;", "0 1"),
         (" 3 40 bm Ra8;", "3 40"),
         ('bm Ra8; id "hmvc 7; bm h4"; fmvn 40; hmvc 3;', "3 40"),
         ("hmvc\t3;bm\tRa8;fmvn\t40", "3 40"),
-        ("acd 12; acn 1000; bm Ra8; ce 99; pv Ra8; noop; c0;", "0 1"),
-        ('bm Ra8#; c0 "a;b"; c1 ""; id;', "0 1"),
-        ('id "never closed; bm Ra8;', "0 1"),
-        (
-            r'a "foo\"bar; hmvc 7; bm h4";; ; b "foo\\"; bm Ra8;',
-            "0 1",
-        ),  # as python-chess writes quotes
-        (r'c0 "C:\dir\"; bm Ra8; id "x";', "0 1"),
-        ('bm "Ra8";', "0 1"),
-        ("bm 1. Ra8;", "0 1"),
-        ("\u2013 bm a1-a8;", "0 1"),
+        *product(LOOSELY_WRITTEN, ["0 1"]),
     ],
 )
 def test_operations_separated_by_anything_lose_nothing(operations, fen):
-    one = problem(f"{BACK_RANK.replace(' ', chr(9))} {operations}")
-    assert one.best == {"a1a8"}
-    assert one.fen == f"{BACK_RANK} {fen}"
+    task = problem(f"{BACK_RANK.replace(' ', chr(9))} {operations}")
+    assert task.best == {"a1a8"}
+    assert task.fen == f"{BACK_RANK} {fen}"
 
 
 def test_a_suite_in_chess960_keeps_its_castling(tmp_path, caplog):
     path = tmp_path / "own.epd"
     path.write_text("4k3/8/8/8/8/8/8/1RK4R w KQ - bm O-O O-O-O; id 960;\n")
-    (one,) = read_epd(path)
-    assert one.best == {"c1h1", "c1b1"}
-    assert one.board().chess960
+    (task,) = read_epd(path)
+    assert task.best == {"c1h1", "c1b1"}
+    assert task.board().chess960
     assert ["own.epd:1: castling" in text for text in caplog.messages] == [True]
-    assert solved(one, "c1h1")
+    assert solved(task, "c1h1")
 
 
 def test_a_suite_is_read_as_other_programs_save_and_pack_it(tmp_path):
@@ -185,14 +184,14 @@ def test_a_suite_is_read_as_other_programs_save_and_pack_it(tmp_path):
     lines += [f'{BACK_RANK} bm Ra8; id "M\u00fcller";', f"{BACK_RANK} am h4"]
     path = tmp_path / "own.epd"
     path.write_bytes(gzip.compress("\r".join(lines).encode("utf-16")))
-    assert [one.name for one in read_epd(path)] == ["M\u00fcller", "own.6"]
+    assert [task.name for task in read_epd(path)] == ["M\u00fcller", "own.6"]
 
 
 def test_fen_files_ask_for_a_mate(tmp_path):
     path = tmp_path / "mate2.fen"
     path.write_text(f"{BACK_RANK} 0 1\n")
-    (one,) = read_epd(path)
-    assert one.mate_in == 2
+    (task,) = read_epd(path)
+    assert task.mate_in == 2
     with pytest.raises(DataError, match="no solution"):
         read_epd(path.rename(tmp_path / "other.fen"))
 
@@ -212,10 +211,10 @@ def test_puzzles_begin_after_the_opponents_move(puzzles):
 
 
 def test_a_few_puzzles_of_many_are_drawn_in_little_memory(puzzles):
-    known = read_puzzles(puzzles)
+    few = read_puzzles(puzzles)
     puzzles.write_text(PUZZLES + PUZZLES[PUZZLES.index("one") :] * 9_000)
     tracemalloc.start()
-    assert read_puzzles(puzzles, limit=1)[0] in known
+    assert read_puzzles(puzzles, limit=1)[0] in few
     assert tracemalloc.get_traced_memory()[1] < 5e6
     tracemalloc.stop()
 
@@ -238,8 +237,8 @@ def test_a_row_that_is_no_puzzle_is_skipped_with_a_word(puzzles, caplog):
     ],
 )  # fmt: skip
 def test_what_solves_a_problem(operations, answers):
-    one = problem(f"{BACK_RANK} {operations};")
-    assert {move: solved(one, move) for move in answers} == answers
+    task = problem(f"{BACK_RANK} {operations};")
+    assert {move: solved(task, move) for move in answers} == answers
 
 
 @pytest.mark.parametrize("mates", ["dm 2", "bm #2", "3 8 bm #+2"])
@@ -254,11 +253,11 @@ def test_a_mate_in_two_is_solved_by_one_that_is_no_longer(mates):
 
 
 def test_solutions_count_since_they_were_kept():
-    one = problem(f"{BACK_RANK} bm h4;")
-    outcome = solve_problem(one, Repeater("h2h4 g1f1 h2h4 h2h4"))
+    task = problem(f"{BACK_RANK} bm h4;")
+    outcome = solve_problem(task, Repeater("h2h4 g1f1 h2h4 h2h4"))
     assert outcome.found_nodes == 30
     assert outcome.nodes == 40
-    assert solve_problem(one, Repeater("h2h4 h2h4 g1f1")).found_nodes is None
+    assert solve_problem(task, Repeater("h2h4 h2h4 g1f1")).found_nodes is None
 
 
 def test_a_puzzle_is_solved_by_all_its_moves(puzzles):
@@ -288,8 +287,7 @@ def test_groups_are_in_order_where_a_stop_left_the_rest_out():
 
 
 def scripted_solver(*how):
-    engine = Contestant("scripted", (sys.executable, str(SCRIPT), *how))
-    return closing(Solver(engine, TimeControl(nodes=100)))
+    return closing(Solver(scripted("scripted", *how), TimeControl(nodes=100)))
 
 
 def test_the_lines_of_a_uci_engine_are_steps_of_its_answer():
@@ -300,17 +298,17 @@ def test_the_lines_of_a_uci_engine_are_steps_of_its_answer():
 
 
 @pytest.mark.parametrize(
-    ("how", "told"), [("pass", "no move in a position"), ("hang", "no answer after 3.000 s")]
+    ("how", "fault"), [("pass", "no move in a position"), ("hang", "no answer after 3.000 s")]
 )
-def test_an_engine_at_fault_solves_nothing(how, told, monkeypatch):
+def test_an_engine_at_fault_solves_nothing(how, fault, monkeypatch):
     """An illegal move took a minute."""
     monkeypatch.setattr(solver, "ENGINE_PATIENCE_S", 3.0)
     line = Problem("a line", (), chess.STARTING_FEN, line=("g1h3", "g8h6", "h3g1"))
-    with scripted_solver(how, "2") as one:
-        outcome = solve_problem(line, one)
+    with scripted_solver(how, "2") as engine:
+        outcome = solve_problem(line, engine)
     assert not outcome.solved
     assert outcome.played == ["g1h3"]
-    assert told in outcome.fault
+    assert fault in outcome.fault
 
 
 def test_command_shows_what_it_writes(aino_train, tmp_path):
@@ -335,8 +333,8 @@ def test_command_shows_what_it_writes(aino_train, tmp_path):
     assert first["solved"] == 10
     assert second["problems"][0]["played"] == ["d1d7", "g6g8"]
     assert second["groups"]["mateIn2"]["solved"] == 1
-    found = [one["found_nodes"] for one in first["problems"][:5]]
-    assert 0 < first["groups"]["Mate"]["median_nodes"] == median(found) <= 200
+    nodes = [result["found_nodes"] for result in first["problems"][:5]]
+    assert 0 < first["groups"]["Mate"]["median_nodes"] == median(nodes) <= 200
 
 
 def test_suites_of_the_data_folder_are_read(test_data):
@@ -349,12 +347,12 @@ def test_suites_of_the_data_folder_are_read(test_data):
 def test_engines_words_may_set_the_limit_but_no_clock(aino_train, tmp_path):
     suite, out = tmp_path / "own.epd", tmp_path / "out.json"
     suite.write_text(f"{BACK_RANK} bm Ra8;\n")
-    engine = f'name=scripted cmd="{sys.executable} {SCRIPT}"'
-    aino_train("suite", suite, "--engine", f"{engine} nodes=70", "--json", out)
+    command = "suite", suite, "--json", out, "--engine"
+    aino_train(*command, f"{ENGINE} nodes=70")
     assert json.loads(out.read_text())["limit"] == "70 nodes a move"
-    aino_train("suite", suite, "--engine", f"{engine} nodes=70", "--movetime", 0.1, "--json", out)
+    aino_train(*command, f"{ENGINE} nodes=70", "--movetime", 0.1)
     assert json.loads(out.read_text())["limit"] == "0.1 s a move"
-    assert "no clock" in aino_train("suite", suite, "--engine", f"{engine} tc=1+0", status=1)
+    assert "no clock" in aino_train(*command, f"{ENGINE} tc=1+0", status=1)
 
 
 def test_a_suite_goes_on_after_an_engine_died(aino_train, tmp_path):
@@ -364,9 +362,9 @@ def test_a_suite_goes_on_after_an_engine_died(aino_train, tmp_path):
             f'{chess.Board().epd()} bm Nh3; c0 "Nh3=9"; id "{number}";\n' for number in range(5)
         )
     )
-    engine = f"{sys.executable} {scripted_engine.__file__} leave 3"
-    assert "2: engine" in aino_train("suite", suite, "--engine", f'cmd="{engine}"', "--json", out)
-    (kept,) = json.loads(out.read_text())["suites"]
-    assert [(one["solved"], bool(one["fault"])) for one in kept["problems"]] == [
+    engine = f'{ENGINE[:-1]} leave 3"'
+    assert "2: engine" in aino_train("suite", suite, "--engine", engine, "--json", out)
+    (results,) = json.loads(out.read_text())["suites"]
+    assert [(result["solved"], bool(result["fault"])) for result in results["problems"]] == [
         (True, False), (True, False), (False, True), (True, False), (True, False),
     ]  # fmt: skip

@@ -15,8 +15,16 @@ from engine.board.makemove import make
 from engine.board.movegen import generate
 from selfplay.records.label_folder import Chunk, LabelWriter
 from selfplay.teachers.labelling import LabelPlan, sample_chunk
-from selfplay.teachers.net_file import NNUE_VERSION, STACK_HASH, STOCKFISH_15, read_stockfish_net
+from selfplay.teachers.net_file import (
+    NNUE_VERSION,
+    STACK_HASH,
+    STOCKFISH_15,
+    NetShape,
+    read_stockfish_net,
+)
 from selfplay.teachers.sample_sources import games_of_sets
+
+SMALL = NetShape(features=11, width=16, buckets=2)
 
 
 def net_bytes(shape, description=b"random"):

@@ -74,8 +74,10 @@ def test_values_teach_the_value_alone(sampled):
     for number, source in enumerate(SOURCES):
         calm = trained & (fields["kind"] & CALM > 0) & (fields["kind"] & SOURCE_MASK == number)
         assert_allclose(batch.wdl[calm], CALM_VALUES[source].wdl(fields["score"][calm]))
-        other = trained & (fields["kind"] == number)
-        assert_allclose(batch.wdl[other], UNSETTLED_VALUES[source].wdl(fields["score"][other]))
+        unsettled = trained & (fields["kind"] == number)
+        assert_allclose(
+            batch.wdl[unsettled], UNSETTLED_VALUES[source].wdl(fields["score"][unsettled])
+        )
     assert (batch.n_moves == 0).all()
     assert (batch.moves_left[fields["plies_left"] == 0] == -1).all()
 

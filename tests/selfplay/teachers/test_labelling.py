@@ -17,7 +17,6 @@ from engine.errors import ConfigError, DataError, RunError
 from engine.evaluation.material import MaterialEvaluator
 from engine.search.tree.arrays import MAX_DEPTH, ROOT_PLY
 from selfplay.data.split import game_keys, position_keys, roots_of
-from selfplay.main import main
 from selfplay.records.label_folder import LabelFolder, composition, fields_of, keys_of_rows
 from selfplay.records.packed import CALM, SOURCES, unpack_row
 from selfplay.teachers import labelling, sample_sources
@@ -70,10 +69,10 @@ def contents(folder):
 
 
 def test_neither_threads_nor_interruptions_leave_a_trace(tmp_path, label, tree_net):
-    given = {"count": 4000, "tree_net": tree_net}
-    assert label(tmp_path / "one", **given)
-    assert label(tmp_path / "two", **given, threads=2)
-    while not label(tmp_path / "cut", **given, chunks=1):
+    settings = {"count": 4000, "tree_net": tree_net}
+    assert label(tmp_path / "one", **settings)
+    assert label(tmp_path / "two", **settings, threads=2)
+    while not label(tmp_path / "cut", **settings, chunks=1):
         pass
     assert contents(tmp_path / "one") == contents(tmp_path / "two") == contents(tmp_path / "cut")
 
@@ -109,8 +108,8 @@ def test_labels_are_the_teachers_of_positions_that_come_once(
     assert count_wrong_labels(labels, material_net, 10_000) == 0
     for rows in (labels.values, labels.scored):
         assert len(np.unique(keys_of_rows(rows, ""))) == len(rows)
-    found = composition(labels.values)
-    assert 0.6 < found.calm / found.rows < 1.0
+    parts = composition(labels.values)
+    assert 0.6 < parts.calm / parts.rows < 1.0
     row = np.zeros(ROW_WORDS, np.uint64)
     for packed in labels.values[fields_of(labels.values)["kind"] & CALM > 0][:500]:
         assert unpack_row(packed, row)
@@ -119,8 +118,8 @@ def test_labels_are_the_teachers_of_positions_that_come_once(
 
 def test_the_facts_of_as_many_other_games_are_others(random_games):
     games = games_of_sets([random_games])
-    other = games._replace(keys=games.keys ^ np.uint64(1))
-    assert games.facts() == games_of_sets([random_games]).facts() != other.facts()
+    changed = games._replace(keys=games.keys ^ np.uint64(1))
+    assert games.facts() == games_of_sets([random_games]).facts() != changed.facts()
 
 
 def test_scored_moves_are_as_many_as_asked_for(tmp_path, label, folder, random_net):
@@ -156,8 +155,8 @@ def test_sources_without_positions_are_refused(
     with pytest.raises(ConfigError, match="no games"):
         sample_chunk(material_net, games_of_sets([]), PLAN, 0)
     monkeypatch.setattr(labelling, "MOST_KNOWN", 100)
-    one = games_of_sets([random_games.select(np.arange(random_games.n_games) == 0)])
-    run = LabelRun(tmp_path / "one", material_net_file, material_net, one, only("games"))
+    game = games_of_sets([random_games.select(np.arange(random_games.n_games) == 0)])
+    run = LabelRun(tmp_path / "one", material_net_file, material_net, game, only("games"))
     # it went on and on
     with pytest.raises(RunError, match=r"no more than these \d\d positions"):
         run.run(1000, 1, print, lambda: run.published.chunks > 40)
@@ -196,19 +195,16 @@ def test_damage_to_a_folder_is_found(folder, tmp_path, name, content, words):
         LabelFolder(changed).verify()
 
 
-FLAGS = "--chunk-rows 300 --filter-mib 1 --scored-share 0.1 --count 900".split()
+FLAGS = "--chunk-rows 300 --filter-mib 1 --scored-share 0.1 --count 900"
 
 
-def test_command_checks_what_it_labelled(tmp_path, material_net_file, games_file, capfd):
-    flags = ["teach", "--teacher", str(material_net_file), "--out", str(tmp_path / "labels")]
-    assert (
-        main([*flags, *FLAGS, "--data", str(games_file), "--mixture", "games=1", "siblings=2"]) == 0
-    )
-    assert main([*flags, "--check"]) == 0
-    shown = capfd.readouterr().out
-    for told in ("every row is a position", "siblings 6", "games 3"):
-        assert told in shown
-    assert main([*flags, *FLAGS, "--mixture", "castles=1"]) == 1
+def test_command_checks_what_it_labelled(tmp_path, material_net_file, games_file, aino_train):
+    command = "teach", "--teacher", material_net_file, "--out", tmp_path / "labels"
+    aino_train(*command, FLAGS, "--data", games_file, "--mixture games=1 siblings=2")
+    shown = aino_train(*command, "--check")
+    for fact in ("every row is a position", "siblings 6", "games 3"):
+        assert fact in shown
+    aino_train(*command, FLAGS, "--mixture castles=1", status=1)
 
 
 def test_every_node_is_offered_with_the_position_that_its_moves_lead_to(monkeypatch):

@@ -16,13 +16,13 @@ from engine.board.movegen import generate
 from engine.errors import NetFileError
 from engine.native.jit import kernel
 from selfplay.teachers.accumulators import BUCKETS, TEACHER_WIDTH, advance, new_accumulators, start
-from selfplay.teachers.net_file import NetShape, read_stockfish_net
+from selfplay.teachers.net_file import read_stockfish_net
 from selfplay.teachers.quiet_search import begin_quiescence, new_teacher
 from selfplay.teachers.sampling import step_down
 from selfplay.teachers.static_value import _outputs, _toward_zero
-from tests.selfplay.teachers.nets import net_bytes, random_positions
+from tests.selfplay.teachers.nets import SMALL, net_bytes, random_positions
 
-SMALL = NetShape(features=11, width=16, buckets=2)
+WHOLE = net_bytes(SMALL)
 
 
 @kernel()
@@ -105,14 +105,14 @@ def test_value_is_what_stockfish_shows_on_1000_positions(stockfish, stockfish_ne
     )
 
 
-def read_bytes(folder, data, shape=SMALL):
+def read_bytes(folder, data):
     path = folder / "net.nnue"
     path.write_bytes(data)
-    return read_stockfish_net(path, shape)
+    return read_stockfish_net(path, SMALL)
 
 
 def test_small_net_is_read_whole(tmp_path):
-    net = read_bytes(tmp_path, net_bytes(SMALL))
+    net = read_bytes(tmp_path, WHOLE)
     assert [len(array) for array in net] == [16, 176, 22, 32, 512, 64, 2048, 2, 64]
     assert all(array.ctypes.data % 64 == 0 for array in net)
 
@@ -132,13 +132,10 @@ def test_small_net_is_read_whole(tmp_path):
     ],
 )
 def test_another_architecture_is_refused_by_name(tmp_path, offset, value, text):
-    data = bytearray(net_bytes(SMALL))
+    data = bytearray(WHOLE)
     struct.pack_into("<I", data, offset, value)
     with pytest.raises(NetFileError, match=text):
         read_bytes(tmp_path, bytes(data))
-
-
-WHOLE = net_bytes(SMALL)
 
 
 @pytest.mark.parametrize("data", [*(WHOLE[:length] for length in (0, 14, -1)), WHOLE + b"\0"])

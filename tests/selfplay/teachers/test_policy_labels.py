@@ -1,6 +1,7 @@
 """Labels of policies: the networks' own probabilities, and the same whatever happened on the way."""
 
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from numpy.random import default_rng
 
 from engine.board.convert import decode_move, row_from_board
 from engine.board.layout import SIDE
-from engine.errors import ConfigError, DataError, RunError
+from engine.errors import ConfigError
 from engine.evaluation import make_evaluator
 from engine.evaluation.leaf_batches import leaves_of
 from engine.network.tower.tower_model import TowerConfig
@@ -17,7 +18,6 @@ from selfplay.data.cache import load_or_parse
 from selfplay.data.pgn import pgn_reader
 from selfplay.data.policy_folder import PolicyFolder
 from selfplay.families.by_name import family_of
-from selfplay.main import main
 from selfplay.records.positions import PROBABILITY_ONE, UNKNOWN_RATING
 from selfplay.teachers import policy_labels
 from selfplay.teachers.policy_labels import LONGEST_LABELLED, PolicyPlan, PolicyRun, PolicyTeacher
@@ -71,7 +71,7 @@ def label(teachers, games):
     """Labels a folder until it has `count` positions, or until some parts more."""
 
     def run(folder, count, threads=1, plan=PLAN, parts=1000, rated=True):
-        used = teachers if rated else [PolicyTeacher(one.path) for one in teachers]
+        used = teachers if rated else [PolicyTeacher(teacher.path) for teacher in teachers]
         with closing(PolicyRun(folder, used, games_of_sets([games]), plan)) as labels:
             last = labels.written.n_parts + parts
             return labels.run(count, threads, print, lambda: labels.written.n_parts >= last)
@@ -87,13 +87,13 @@ def labels(tmp_path_factory, label):
 
 
 def contents(folder):
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+    files = filter(Path.is_file, folder.rglob("*"))
+    return {path.relative_to(folder): path.read_bytes() for path in files}
 
 
 def games_in(positions):
     """The moves of every game."""
-    return [one.tolist() for one in np.split(positions.moves, positions.game_first[1:-1])]
+    return [moves.tolist() for moves in np.split(positions.moves, positions.game_first[1:-1])]
 
 
 def test_neither_threads_nor_interruptions_leave_a_trace(tmp_path, label):
@@ -105,19 +105,19 @@ def test_neither_threads_nor_interruptions_leave_a_trace(tmp_path, label):
 
 
 def test_labels_are_the_networks_probabilities(labels, teachers):
-    nets = {one.rating: make_evaluator("network", one.path) for one in teachers}
+    nets = {teacher.rating: make_evaluator("network", teacher.path) for teacher in teachers}
     positions = next(iter(labels))
     for number, board in enumerate(boards_of(positions, 0)):
         leaves = leaves_of([board])
         nets[int(positions.rating[number])].evaluate(leaves, 1)
         logits = leaves.logits[0, : leaves.n_moves[0]].astype(np.float64)
-        wanted = np.exp(logits - logits.max())
-        wanted = dict(zip(leaves.moves[0].tolist(), wanted / wanted.sum(), strict=False))
-        targets = slice(positions.target_first[number], positions.target_first[number + 1])
+        expected = np.exp(logits - logits.max())
+        expected = dict(zip(leaves.moves[0].tolist(), expected / expected.sum(), strict=False))
+        targets = slice(*positions.target_first[number : number + 2])
         for move, stored in zip(
             positions.target_moves[targets], positions.target_probs[targets], strict=True
         ):
-            assert stored / PROBABILITY_ONE == pytest.approx(wanted[int(move)], abs=1e-3)
+            assert stored / PROBABILITY_ONE == pytest.approx(expected[int(move)], abs=1e-3)
 
 
 def test_no_game_goes_on_behind_its_end(labels, games):
@@ -125,10 +125,10 @@ def test_no_game_goes_on_behind_its_end(labels, games):
     played the last move, and the game went on with the first move of the next.
     """
     labels.verify()
-    found = [game for one in labels for game in games_in(one)]
-    given = games_in(games)
-    assert sum(game in given for game in found) >= 10
-    assert not [game for game in found for one in given if game[:-1] == one]
+    labelled = [game for part in labels for game in games_in(part)]
+    sources = games_in(games)
+    assert sum(game in sources for game in labelled) >= 10
+    assert not [game for game in labelled for source in sources if game[:-1] == source]
 
 
 def test_the_share_asked_for_is_labelled_for_two_networks(tmp_path, label, monkeypatch):
@@ -137,7 +137,7 @@ def test_the_share_asked_for_is_labelled_for_two_networks(tmp_path, label, monke
     """
     monkeypatch.setattr(policy_labels, "SAME_SHARE", 0.0)
     assert label(tmp_path, 1000, plan=PolicyPlan(own_share=0.0, label_share=0.3))
-    usable = np.concatenate([one.usable for one in PolicyFolder(tmp_path)])
+    usable = np.concatenate([part.usable for part in PolicyFolder(tmp_path)])
     assert usable.mean() == pytest.approx(0.3, abs=0.04)
 
 
@@ -165,19 +165,6 @@ def test_one_network_answers_for_one_side(labels):
     assert not positions.starts[:, SIDE].any()
 
 
-def test_a_folder_with_other_settings_is_refused(tmp_path, label):
-    assert label(tmp_path, 100)
-    with pytest.raises(RunError, match="other seed"):
-        label(tmp_path, 200, plan=PolicyPlan(seed=2, own_share=0.5, label_share=0.5))
-
-
-def test_a_damaged_part_is_named(tmp_path, label):
-    assert label(tmp_path, 100)
-    (tmp_path / "parts" / "000000" / "moves.npy").write_bytes(b"nothing")
-    with pytest.raises(DataError, match="000000"):
-        PolicyFolder(tmp_path)
-
-
 @pytest.mark.parametrize(
     "text", ["net.pb.gz=", "net.pb.gz=strong", "net.pb.gz=0", "net.pb.gz=9000"]
 )
@@ -192,13 +179,11 @@ def test_ratings_for_some_networks_alone_are_refused(tmp_path, teachers):
         PolicyRun(tmp_path, mixed, games_of_sets([]), PolicyPlan())
 
 
-def test_the_command_labels_with_networks(tmp_path, teachers, capsys):
-    words = [f"{one.path}={one.rating}" for one in teachers]
-    assert (
-        main(["teach", "--teacher", *words, "--count", "50", "--out", str(tmp_path / "out")]) == 0
-    )
-    assert main(["teach", "--teacher", *words, "--check", "--out", str(tmp_path / "out")]) == 0
-    assert "\n50 positions with a policy" in capsys.readouterr().out
+def test_the_command_labels_with_networks(tmp_path, teachers, aino_train):
+    words = [f"{teacher.path}={teacher.rating}" for teacher in teachers]
+    command = "teach", "--teacher", *words, "--out", tmp_path / "out"
+    aino_train(*command, "--count 50")
+    assert aino_train(*command, "--check").startswith("50 positions with a policy")
 
 
 @pytest.mark.parametrize("net", ["people-128", "sparse-128", "16x1"])

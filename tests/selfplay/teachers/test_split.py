@@ -143,24 +143,24 @@ def test_labels_around_held_out_games_teach_nothing(data):
     scored = position_keys(data.heldout)[data.heldout.usable]
     assert data.heldout.n_games >= 2
     assert len(scored) > 40
-    labels = [one for one in data.sets if isinstance(one, LabelRows)]
+    labels = [part for part in data.sets if isinstance(part, LabelRows)]
     assert len(labels) == 2
-    for one in labels:
-        assert np.isin(fields_of(one.rows)["root"], roots).mean() > SHARE / 2
-        rows = trained_rows(one)
-        assert len(rows) > len(one.rows) / 4
+    for part in labels:
+        assert np.isin(fields_of(part.rows)["root"], roots).mean() > SHARE / 2
+        rows = trained_rows(part)
+        assert len(rows) > len(part.rows) / 4
         assert not np.isin(fields_of(rows)["root"], roots).any()
         assert not np.isin(keys_of_rows(rows, ""), scored).any()
 
 
 def test_a_position_of_two_roots_is_on_one_side(data):
-    labels = next(one for one in data.sets if isinstance(one, LabelRows))
+    labels = next(part for part in data.sets if isinstance(part, LabelRows))
     rows = np.array(labels.rows)
     fields_of(rows)["root"] = 2**16 - 1  # all sampled from games that are not held out
     assert np.isin(keys_of_rows(rows, ""), labels.split.keys).any()
-    kept = trained_rows(LabelRows("labels", rows, split=labels.split))
-    assert len(kept) > len(rows) / 2
-    assert not np.isin(keys_of_rows(kept, ""), labels.split.keys).any()
+    trained = trained_rows(LabelRows("labels", rows, split=labels.split))
+    assert len(trained) > len(rows) / 2
+    assert not np.isin(keys_of_rows(trained, ""), labels.split.keys).any()
 
 
 def test_positions_that_training_games_contain_are_not_scored(positions):
@@ -190,10 +190,10 @@ def test_every_training_holds_out_the_same_games():
 
 
 def test_a_single_game_is_trained_on(positions):
-    one = games_of(positions, 0, 1)
-    limit = limit_for([one], 0.9)
-    assert without_held_out(one, limit).usable.all()
-    assert held_out_games(one, limit).n_games == 0
+    game = games_of(positions, 0, 1)
+    limit = limit_for([game], 0.9)
+    assert without_held_out(game, limit).usable.all()
+    assert held_out_games(game, limit).n_games == 0
 
 
 def test_label_rows_alone_are_split(tmp_path, games_file, aino_train, material_net_file):

@@ -17,6 +17,12 @@ def learner_of(family, data, settings, rate, backend="numpy"):
     return Learner(family, model, batches, settings, rate, backend)
 
 
+def pretrain_line(folder, games, positions=96):
+    """The command of a training whose run is `folder`."""
+    flags = f"--heldout-share 0.2 --net 16x1 --batch 32 --positions {positions}"
+    return f"pretrain --data {games} {flags} --run {folder} --out {folder}/net.dit"
+
+
 def parameters_after(learner, steps):
     for _ in range(steps):
         learner.step()
@@ -42,6 +48,11 @@ def assert_threads_change_nothing(new):
         with closing(new(threads)) as learner:
             results.append(parameters_after(learner, 4))
     assert_same(*results)
+
+
+def assert_losses(measured, losses):
+    ours = [measured[name] for name in ("policy", "value", "moves_left")]
+    np.testing.assert_allclose(ours, losses, rtol=1e-4)
 
 
 def assert_near(gradients, expected):

@@ -14,7 +14,7 @@ from engine.nn.training.checkpoint import read_checkpoint, write_checkpoint
 from selfplay.families.by_name import family_of
 from selfplay.training.learner import Learner
 from selfplay.training.recipe import LearnerSettings
-from tests.selfplay.training.learners import learner_of
+from tests.selfplay.training.learners import learner_of, pretrain_line
 from tests.strict_cupy import CUDARuntimeError
 
 SETTINGS = LearnerSettings(batch_size=16, weight_decay=0.01, shard_size=16, threads=1)
@@ -41,11 +41,11 @@ def arrays_of(model):
     }
 
 
-def assert_near(model, other, tolerance=1e-5):
-    found = arrays_of(model)
-    for name, expected in arrays_of(other).items():
+def assert_near(model, reference, tolerance=1e-5):
+    arrays = arrays_of(model)
+    for name, expected in arrays_of(reference).items():
         near = 10 * tolerance if "running" in name else tolerance
-        np.testing.assert_allclose(found[name], expected, rtol=near, atol=near, err_msg=name)
+        np.testing.assert_allclose(arrays[name], expected, rtol=near, atol=near, err_msg=name)
 
 
 @pytest.mark.parametrize(
@@ -56,9 +56,9 @@ def test_eight_steps_on_a_device_end_with_the_processors_weights(
 ):
     there, here = (learner_on(name, positions, net, shard_size=size) for name in ("cupy", "numpy"))
     for _ in range(8):
-        found = there.step()
+        losses = there.step()
         expected = here.step()
-        assert found.value == pytest.approx(expected.value, rel=10 * near)
+        assert losses.value == pytest.approx(expected.value, rel=10 * near)
     assert_near(there.model, here.model, near)
     assert_near(there.averaged_model(), here.averaged_model(), near)
 
@@ -106,8 +106,7 @@ def test_a_device_lost_in_training_costs_no_finished_step(
     aino_train, games_file, tmp_path, device, monkeypatch
 ):
     monkeypatch.setattr("selfplay.training.learner.REMEMBERING", 1e9)  # at every step
-    line = f"pretrain --data {games_file} --heldout-share 0.2 --net 8x1 --batch 16 --positions 96"
-    line += f" --run {tmp_path}/run --out {tmp_path}/net.dit"
+    line = pretrain_line(tmp_path, games_file, 192)
     step = Learner.step
 
     def lost_at_third(self):
@@ -117,7 +116,7 @@ def test_a_device_lost_in_training_costs_no_finished_step(
         return step(self)
 
     def steps_done():
-        return read_checkpoint(tmp_path / "run" / "checkpoint.npz")[1]["learner"]["steps_done"]
+        return read_checkpoint(tmp_path / "checkpoint.npz")[1]["learner"]["steps_done"]
 
     monkeypatch.setattr(Learner, "step", lost_at_third)
     assert "cudaErrorLaunchFailure" in aino_train(line, "--backend cupy", status=FAILED)

@@ -2,6 +2,7 @@
 
 import json
 import math
+from contextlib import closing
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -20,16 +21,15 @@ from selfplay.families.planes.planes_sampler import (
     TrainingBatch,
     new_training_batch,
 )
-from selfplay.run.pretraining import Pretraining, PretrainSettings
 from selfplay.training.learner import Learner
 from selfplay.training.losses import LossWeights
 from selfplay.training.recipe import LearnerSettings
-from selfplay.training.source_files import Source, SourceFiles, load_training_data
 from tests.selfplay.conftest import assert_same, games_of
 from tests.selfplay.training.learners import (
     assert_checkpoint_continues,
     assert_threads_change_nothing,
     learner_of,
+    pretrain_line,
 )
 
 SETTINGS = LearnerSettings(
@@ -72,22 +72,17 @@ def test_threads_do_not_change_the_result(net, positions):
     assert_threads_change_nothing(lambda threads: small_learner(positions, net, threads))
 
 
-@pytest.mark.parametrize(("net", "other"), [("16x2", "16x1"), ("sparse-128", "sparse-256")])
-def test_checkpoint_of_another_network_is_refused(net, other, positions):
-    learner, another = small_learner(positions, net), small_learner(positions, other)
-    with pytest.raises(RunError, match="architecture"):
-        another.restore(*learner.state())
-    learner.close()
-    another.close()
-
-
-def test_a_checkpoint_without_its_arrays_is_refused(positions):
-    learner = small_learner(positions, "sparse-128")
-    arrays, values = learner.state()
-    rest = {name: arrays[name] for name in arrays if not name.startswith("model/")}
-    with pytest.raises(RunError, match="not that of this training"):
-        learner.restore(rest, values)
-    learner.close()
+def test_checkpoints_of_other_networks_or_without_arrays_are_refused(positions):
+    with closing(small_learner(positions, "16x1")) as learner:
+        arrays, values = learner.state()
+        rest = {name: arrays[name] for name in arrays if not name.startswith("model/")}
+        with pytest.raises(RunError, match="not that of this training"):
+            learner.restore(rest, values)
+        with (
+            closing(small_learner(positions)) as deeper,
+            pytest.raises(RunError, match="architecture"),
+        ):
+            deeper.restore(arrays, values)
 
 
 # ---- parts ---------------------------------------------------------------------------------------
@@ -157,17 +152,17 @@ def test_heads_as_lc0s_networks_have_them_are_trained(positions, kind, shape):
 )
 def test_position_without_a_target_takes_no_part_in_its_loss(positions, target, unknown, loss):
     batch = one_batch(positions, 6)
-    known = np.arange(6) % 2 == 1
+    has_target = np.arange(6) % 2 == 1
     outputs = random_outputs(6, default_rng(2))
     whole = dual_head_loss(outputs, batch, LossWeights())[0].means
     of_known = dual_head_loss(
-        {name: output[known] for name, output in outputs.items()},
-        TrainingBatch(*(array[known] for array in batch)),
+        {name: output[has_target] for name, output in outputs.items()},
+        TrainingBatch(*(array[has_target] for array in batch)),
         LossWeights(),
     )[0].means
-    getattr(batch, target)[~known] = unknown
+    getattr(batch, target)[~has_target] = unknown
     sums, gradients = dual_head_loss(outputs, batch, LossWeights())
-    assert np.array_equal(gradients[target].reshape(6, -1).any(axis=1), known)
+    assert np.array_equal(gradients[target].reshape(6, -1).any(axis=1), has_target)
     assert asdict(sums.means) == pytest.approx(asdict(whole) | {loss: getattr(of_known, loss)})
 
 
@@ -238,41 +233,18 @@ def test_pretrain_of_a_finished_run_writes_its_network(
     assert (run / "log.jsonl").read_text() == log, "the end was logged once more"
 
 
-def test_interrupted_pretraining_ends_like_one_that_was_not(games_file, tmp_path):
-    files = SourceFiles((Source(games_file),), heldout_share=0.2)
-    settings = PretrainSettings("16x1", 2e-3, SETTINGS, positions=320, files=files)
-    data = load_training_data(files, None, print)
-
-    def train(folder, steps):
-        run = Pretraining(tmp_path / folder, settings, data)
-        run.train(print, lambda: run.learner.steps_done >= steps)
-        run.close()
-        return run
-
-    train("killed", 4)
-    left = tmp_path / "killed" / ".checkpoint.npz.0000007b.tmp"
-    # every kill left one more unfinished checkpoint, hundreds of megabytes
-    left.write_bytes(b"half")
-    killed, straight = train("killed", np.inf), train("straight", np.inf)
-    assert killed.positions == straight.positions == 320
-    assert_same(killed.learner.state()[0], straight.learner.state()[0])
-    assert not left.exists()
-
-
 def test_pretrain_can_be_prolonged_with_other_threads(aino_train, games_file, tmp_path):
-    line = f"pretrain --data {games_file} --heldout-share 0.2 --net 16x1 --batch 32"
-    line += f" --run {tmp_path}/run --out {tmp_path}/net.dit"
-    aino_train(line, "--positions 64")
-    assert "other peak_rate" in aino_train(line, "--positions 64 --rate 0.1", status=1)
-    aino_train(line, "--positions 96 --threads 1")
+    aino_train(pretrain_line(tmp_path, games_file, 64))
+    error = aino_train(pretrain_line(tmp_path, games_file, 64), "--rate 0.1", status=1)
+    assert "other peak_rate" in error
+    aino_train(pretrain_line(tmp_path, games_file, 96), "--threads 1")
     assert dit.load(tmp_path / "net.dit")[1]["card"]["positions"] == 96
 
 
 def test_pretrain_starts_from_a_network(aino_train, games_file, tmp_path):
-    dit.save(tmp_path / "net.dit", first := family_of("16x1").build(default_rng(1)))
-    line = f"pretrain --data {games_file} --heldout-share 0.2 --net 16x1 --batch 32 --positions 32"
-    line += f" --rate 1e-9 --start-from {tmp_path}/net.dit"
-    aino_train(line, f"--run {tmp_path}/run --out {tmp_path}/again.dit")
-    ours = dit.load(tmp_path / "again.dit")[0].named_parameters()
+    dit.save(tmp_path / "first.dit", first := family_of("16x1").build(default_rng(1)))
+    line = pretrain_line(tmp_path, games_file, 32)
+    aino_train(line, f"--rate 1e-9 --start-from {tmp_path}/first.dit")
+    ours = dit.load(tmp_path / "net.dit")[0].named_parameters()
     began = first.named_parameters()
     assert all(np.allclose(ours[name], value, atol=1e-6) for name, value in began.items())

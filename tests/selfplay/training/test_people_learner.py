@@ -27,9 +27,9 @@ SETTINGS = LearnerSettings(32, weight_decay=0.01, threads=1)
 
 @pytest.fixture(scope="module")
 def positions():
-    found = random_positions(default_rng(3), games=12, plies=40)
-    found.rating[:] = default_rng(4).integers(1000, 2000, len(found.rating))
-    return found
+    drawn = random_positions(default_rng(3), games=12, plies=40)
+    drawn.rating[:] = default_rng(4).integers(1000, 2000, len(drawn.rating))
+    return drawn
 
 
 def new_network(seed=1):
@@ -49,7 +49,7 @@ def batch_of(positions, count=32):
 
 def loss_of(source, batch, count):
     source.forward(batch, count)
-    policy, value, _ = source.found.losses[:count].mean(axis=0, dtype=np.float64)
+    policy, value, _ = source.results.losses[:count].mean(axis=0, dtype=np.float64)
     return policy + VALUE_SHARE * value
 
 
@@ -65,11 +65,11 @@ def test_gradients_are_the_slopes_of_the_loss(positions, name):
         step = 1e-3 / max(1.0, np.abs(direction).max())
         table = source.parameters[name]
         start = source.parameters[name].copy()
-        found = []
+        losses = []
         for side in (1, -1):
             table[...] = start + side * step * direction
-            found.append(loss_of(source, batch, 32))
-    slope = (found[0] - found[1]) / (2 * step)
+            losses.append(loss_of(source, batch, 32))
+    slope = (losses[0] - losses[1]) / (2 * step)
     assert slope == pytest.approx((gradient * direction).sum(), rel=0.03, abs=1e-5)
 
 
@@ -89,7 +89,7 @@ def test_playing_gives_what_training_gives(positions):
             push(stack, ply, np.int64(positions.moves[first + ply]))
         rating = CONFIG.lowest + 100 * int(CONFIG.bands(positions.rating[number]))
         _, chances = policy.predict(stack, rating)
-        logits = source.found.logits[slot, : batch.n_moves[slot]] / np.float64(TEMPERATURE)
+        logits = source.results.logits[slot, : batch.n_moves[slot]] / np.float64(TEMPERATURE)
         trained = np.exp(logits - logits.max())
         assert np.allclose(chances, trained / trained.sum(), atol=1e-5)
 

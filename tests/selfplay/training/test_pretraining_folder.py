@@ -18,6 +18,8 @@ from selfplay.lock import folder_lock
 from selfplay.run.pretraining import Pretraining, PretrainSettings
 from selfplay.training.learner import Learner, load_checkpoint
 from selfplay.training.source_files import Source, SourceFiles, load_training_data
+from tests.selfplay.conftest import assert_same
+from tests.selfplay.training.learners import pretrain_line
 from tests.selfplay.training.test_learner import SETTINGS
 
 
@@ -39,12 +41,6 @@ def log_of(folder):
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
 
 
-def command(folder, games, positions=96):
-    """The line of a training."""
-    flags = f"--heldout-share 0.2 --net 16x1 --batch 32 --positions {positions}"
-    return f"pretrain --data {games} {flags} --run {folder} --out {folder}/net.dit"
-
-
 def press_twice(learner, step):
     """The second came in the step that the first had to wait for, and ended it without a save."""
     losses = step(learner)
@@ -62,14 +58,14 @@ def end_at_once(learner, step):
 
 @pytest.mark.usefixtures("listens_to_interrupts")
 @pytest.mark.parametrize(
-    ("press", "said"), [(press_twice, "stopped at 20.0%"), (end_at_once, "ended at once")]
+    ("press", "ending"), [(press_twice, "stopped at 20.0%"), (end_at_once, "ended at once")]
 )
 def test_ctrl_c_keeps_the_steps_that_were_taken(
-    press, said, games_file, tmp_path, aino_train, monkeypatch
+    press, ending, games_file, tmp_path, aino_train, monkeypatch
 ):
     monkeypatch.setattr(Learner, "step", partialmethod(press, Learner.step))
     run = tmp_path / "run"
-    assert said in aino_train(command(run, games_file, positions=320), status=INTERRUPTED)
+    assert ending in aino_train(pretrain_line(run, games_file, 320), status=INTERRUPTED)
     assert load_checkpoint(run / "checkpoint.npz")[1]["learner"]["steps_done"] == 2
 
 
@@ -88,7 +84,7 @@ def test_ctrl_c_in_the_middle_of_a_checkpoint_is_held_until_it_is_whole(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "reason"),
     [
         ("--backend cupy", "needs the cupy package"),
         ("--start-from nowhere.dit", "nowhere.dit: file not found"),
@@ -99,14 +95,14 @@ def test_ctrl_c_in_the_middle_of_a_checkpoint_is_held_until_it_is_whole(tmp_path
     ],
 )
 def test_what_cannot_be_trained_is_refused_before_games_are_read(
-    flags, told, games_file, tmp_path, aino_train, monkeypatch
+    flags, reason, games_file, tmp_path, aino_train, monkeypatch
 ):
-    def read(*given):
+    def read(*_):
         raise AssertionError("the games were read")
 
     monkeypatch.setattr(pretrain, "load_training_data", read)
-    said = aino_train(command(tmp_path / "run", games_file), flags, status=1)
-    assert told in said
+    error = aino_train(pretrain_line(tmp_path / "run", games_file), flags, status=1)
+    assert reason in error
 
 
 def test_games_without_a_position_to_score_on_are_refused_with_advice(tmp_path, aino_train):
@@ -114,8 +110,8 @@ def test_games_without_a_position_to_score_on_are_refused_with_advice(tmp_path, 
         f'[Round "{n}"]\n\n1. {move} 1-0' for n, move in enumerate(["e4", "d4"] * 14)
     )
     (tmp_path / "games.pgn").write_text(games)
-    said = aino_train(command(tmp_path / "run", tmp_path / "games.pgn"), status=1)
-    assert "give more or longer games" in said
+    error = aino_train(pretrain_line(tmp_path / "run", tmp_path / "games.pgn"), status=1)
+    assert "give more or longer games" in error
 
 
 def test_the_log_repeats_no_step_after_a_kill(games_file, tmp_path):
@@ -135,6 +131,22 @@ def test_the_log_repeats_no_step_after_a_kill(games_file, tmp_path):
     assert [row["step"] for row in log_of(tmp_path)] == [1], (
         "a run that begins again has no older log"
     )
+
+
+def test_an_interrupted_run_ends_like_one_that_was_not(games_file, tmp_path):
+    killed, straight = tmp_path / "killed", tmp_path / "straight"
+    trained(pretraining(killed, games_file, positions=320), 4)
+    left = killed / ".checkpoint.npz.0000007b.tmp"
+    # every kill left one more unfinished checkpoint, hundreds of megabytes
+    left.write_bytes(b"half")
+    ends = []
+    for folder in (killed, straight):
+        run = pretraining(folder, games_file, positions=320)
+        trained(run)
+        assert run.positions == 320
+        ends.append(run.learner.state()[0])
+    assert_same(*ends)
+    assert not left.exists()
 
 
 def test_minutes_do_not_count_compiling(games_file, tmp_path, monkeypatch):
@@ -166,7 +178,7 @@ def test_minutes_do_not_count_compiling(games_file, tmp_path, monkeypatch):
 def test_a_run_does_not_go_on_with_other_data_of_the_same_name(
     change, games_file, game_texts, tmp_path, aino_train
 ):
-    aino_train(command(tmp_path / "run", games_file))
+    aino_train(pretrain_line(tmp_path / "run", games_file))
     text = games_file.read_text()
     changed = {
         "a result": text.replace("1-0", "0-1"),
@@ -174,15 +186,15 @@ def test_a_run_does_not_go_on_with_other_data_of_the_same_name(
         "a game more": text + game_texts[0],
     }
     games_file.write_text(changed[change])
-    told = aino_train(command(tmp_path / "run", games_file, positions=128), status=1)
-    assert "holds a run with other data" in told
-    assert games_file.name in told
+    error = aino_train(pretrain_line(tmp_path / "run", games_file, 128), status=1)
+    assert "holds a run with other data" in error
+    assert games_file.name in error
 
 
 def test_a_run_goes_on_with_its_data_elsewhere(games_file, tmp_path, aino_train):
-    aino_train(command(tmp_path / "run", games_file))
+    aino_train(pretrain_line(tmp_path / "run", games_file))
     moved = games_file.rename(tmp_path / "moved.pgn")
-    aino_train(command(tmp_path / "run", moved, 160))
+    aino_train(pretrain_line(tmp_path / "run", moved, 160))
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert config["files"]["data"] == [[str(moved), None]]
 
@@ -190,16 +202,16 @@ def test_a_run_goes_on_with_its_data_elsewhere(games_file, tmp_path, aino_train)
 def test_held_out_games_that_are_all_there_is_leave_nothing_to_train_on(
     games_file, tmp_path, aino_train
 ):
-    line = command(tmp_path / "run", games_file)
-    told = aino_train(line, f"--heldout {games_file}", status=1)
-    assert "nothing to train on: held-out games have every position" in told
+    line = pretrain_line(tmp_path / "run", games_file)
+    error = aino_train(line, f"--heldout {games_file}", status=1)
+    assert "nothing to train on: held-out games have every position" in error
 
 
 def test_a_run_knows_the_network_that_it_began_with(games_file, tmp_path, aino_train):
     start = tmp_path / "start.dit"
-    aino_train(command(tmp_path / "one", games_file))
+    aino_train(pretrain_line(tmp_path / "one", games_file))
     shutil.copy(tmp_path / "one" / "net.dit", start)
-    again = command(tmp_path / "two", games_file)
+    again = pretrain_line(tmp_path / "two", games_file)
     aino_train(again, f"--start-from {start}")
     shutil.copy(tmp_path / "two" / "net.dit", start)
     assert "start.dit" in aino_train(again, f"--start-from {start}", status=1)
@@ -208,17 +220,17 @@ def test_a_run_knows_the_network_that_it_began_with(games_file, tmp_path, aino_t
 
 
 def test_a_folder_holds_one_kind_of_work(games_file, tmp_path, aino_train):
-    run, other = tmp_path / "run", tmp_path / "other"
-    aino_train(command(run, games_file))
+    run, loop = tmp_path / "run", tmp_path / "other"
+    aino_train(pretrain_line(run, games_file))
     assert "is a pretraining" in aino_train(f"loop {run}", "--net=16x1", status=1)
-    other.mkdir()
-    (other / "config.toml").write_text("format = 4\n")
-    assert "is a self-play run" in aino_train(command(other, games_file), status=1)
+    loop.mkdir()
+    (loop / "config.toml").write_text("format = 4\n")
+    assert "is a self-play run" in aino_train(pretrain_line(loop, games_file), status=1)
     for kind, (word, (mark, *_names)) in FOLDERS.items():
         (tmp_path / mark).write_text(word)
-        for wanted in FOLDERS:
-            if wanted != kind:
-                with pytest.raises(RunError, match=f"is {kind}"), folder_lock(tmp_path, wanted):
+        for opened in FOLDERS:
+            if opened != kind:
+                with pytest.raises(RunError, match=f"is {kind}"), folder_lock(tmp_path, opened):
                     pass
         (tmp_path / mark).unlink()
 
@@ -227,10 +239,12 @@ def test_trainings_on_different_games_are_scored_on_the_same_ones(game_texts, tm
     for name, lines in (("a", game_texts[:5]), ("b", game_texts[5:9]), ("common", game_texts[8:])):
         (tmp_path / f"{name}.pgn").write_text("".join(lines))
     common = tmp_path / "common.pgn"
-    lines = {name: command(tmp_path / f"run-{name}", tmp_path / f"{name}.pgn") for name in "ab"}
-    told = [aino_train(line, f"--heldout {common}") for line in lines.values()]
-    assert all("common.pgn: 4 games are held out" in text for text in told)
-    assert "4 games (1 duplicates skipped)" in told[1], "a game to be scored was trained on"
+    lines = {
+        name: pretrain_line(tmp_path / f"run-{name}", tmp_path / f"{name}.pgn") for name in "ab"
+    }
+    outputs = [aino_train(line, f"--heldout {common}") for line in lines.values()]
+    assert all("common.pgn: 4 games are held out" in text for text in outputs)
+    assert "4 games (1 duplicates skipped)" in outputs[1], "a game to be scored was trained on"
     configs = [json.loads((tmp_path / f"run-{name}" / "config.json").read_text()) for name in "ab"]
     assert configs[0]["heldout"] == configs[1]["heldout"]
     moved = common.rename(tmp_path / "moved.pgn")

@@ -20,7 +20,7 @@ from selfplay.records.targets import wdl_from_score
 from selfplay.training.losses import LossWeights
 from selfplay.training.recipe import LearnerSettings
 from tests.selfplay.conftest import boards_of
-from tests.selfplay.training.learners import assert_near
+from tests.selfplay.training.learners import assert_losses, assert_near
 from tests.unit.board.board_positions import legal_codes
 from tests.unit.network.sparse_arithmetic import seen, sparse_network
 
@@ -34,27 +34,22 @@ def sampled(positions, numbers, variations):
     return batch
 
 
-def gradients_by_layers(batch, count, weights):
+def gradients_by_layers(batch, weights):
     """Losses of the learning library and gradients by plain arithmetic, in float64."""
     parameters = SparseNetwork(CONFIG, default_rng(1)).astype(np.float64).named_parameters()
-    features = np.where(
-        np.arange(batch.features.shape[1]) < batch.n_features[:count, None],
-        batch.features[:count],
-        -1,
-    )
-    legal = np.arange(MAX_MOVES) < batch.n_moves[:count, None]
-    rows, sorts = (
-        np.where(legal, batch.rows[:count], -1),
-        np.where(legal[:, :, None], batch.sorts[:count], 0),
-    )
+    listed = np.arange(batch.features.shape[1]) < batch.n_features[:, None]
+    features = np.where(listed, batch.features, -1)
+    legal = np.arange(MAX_MOVES) < batch.n_moves[:, None]
+    rows = np.where(legal, batch.rows, -1)
+    sorts = np.where(legal[:, :, None], batch.sorts, 0)
     assert len(set(batch.version.tolist())) == 8
     outputs, backward = sparse_network(parameters, features, rows, sorts, batch.version)
-    targets = np.where(legal, batch.policy[:count], 0)
-    known = batch.n_moves[:count] > 0
-    policy, dlogits = softmax_cross_entropy(outputs["policy"], targets, legal | ~known[:, None])
-    dlogits = dlogits * known[:, None]
-    value, dvalue = softmax_cross_entropy(outputs["value"][:, :3], batch.wdl[:count])
-    left = np.where(known, batch.moves_left[:count], outputs["value"][:, 3])
+    targets = np.where(legal, batch.policy, 0)
+    is_played = batch.n_moves > 0
+    policy, dlogits = softmax_cross_entropy(outputs["policy"], targets, legal | ~is_played[:, None])
+    dlogits = dlogits * is_played[:, None]
+    value, dvalue = softmax_cross_entropy(outputs["value"][:, :3], batch.wdl)
+    left = np.where(is_played, batch.moves_left, outputs["value"][:, 3])
     length, dleft = huber(outputs["value"][:, 3:], left[:, None])
     slopes = np.concatenate([weights.value * dvalue, weights.moves_left * dleft], axis=1)
     return [policy, value, length], backward({"policy": dlogits, "value": slopes})
@@ -65,23 +60,20 @@ def test_gradients_equal_those_of_the_layers(positions):
     numbers = rng.choice(positions.n_positions, 50)
     variations = np.where(rng.random(50) < 0.3, positions.target_first[numbers], AS_THEY_ARE)
     batch = sampled(positions, numbers, variations)
-    count = 50
     weights = LossWeights(value=0.7, moves_left=0.3)
     batch.version[::2] = rng.integers(0, 8, 25)  # all versions of the value head
     batch.wdl[::5] = 0.0  # unknown, as the policy and the moves left after a variation
-    settings = LearnerSettings(count, weight_decay=0.0, loss=weights)
+    settings = LearnerSettings(50, weight_decay=0.0, loss=weights)
     source = SparseGradients(SparseNetwork(CONFIG, default_rng(1)), settings)
-    _, measured, found = source.gradients(batch, (0,))
+    _, measured, gradients = source.gradients(batch, (0,))
     source.close()
-    losses, expected = gradients_by_layers(batch, count, weights)
-    assert np.allclose(
-        [measured[name] for name in ("policy", "value", "moves_left")], losses, rtol=1e-4
-    )
-    policies = np.count_nonzero(batch.n_moves) / count
-    known = [measured[name] for name in ("with_policy", "with_value", "with_moves_left")]
-    assert known == [policies, 40 / count, policies]
-    assert found.keys() == set(parameter_names(CONFIG).values())
-    assert_near(found, expected)
+    losses, expected = gradients_by_layers(batch, weights)
+    assert_losses(measured, losses)
+    policies = np.count_nonzero(batch.n_moves) / 50
+    with_target = [measured[name] for name in ("with_policy", "with_value", "with_moves_left")]
+    assert with_target == [policies, 40 / 50, policies]
+    assert gradients.keys() == set(parameter_names(CONFIG).values())
+    assert_near(gradients, expected)
 
 
 def test_batches_hold_the_replayed_positions(positions):
@@ -98,16 +90,11 @@ def test_batches_hold_the_replayed_positions(positions):
         assert np.array_equal(batch.features[slot, : batch.n_features[slot]], features)
         assert np.array_equal(batch.rows[slot, : batch.n_moves[slot]], rows)
         assert np.array_equal(batch.sorts[slot, : batch.n_moves[slot]], sorts)
-        targets = slice(positions.target_first[number], positions.target_first[number + 1])
-        wanted = dict(
-            zip(
-                positions.target_moves[targets],
-                positions.target_probs[targets] / 65535,
-                strict=True,
-            )
-        )
+        targets = slice(*positions.target_first[number : number + 2])
+        shares = positions.target_probs[targets] / 65535
+        policy = dict(zip(positions.target_moves[targets], shares, strict=True))
         assert batch.policy[slot, : len(moves)] == pytest.approx(
-            [wanted.get(move, 0) for move in moves]
+            [policy.get(move, 0) for move in moves]
         )
         assert np.array_equal(batch.wdl[slot], positions.wdl[number].astype(np.float32))
 
@@ -127,9 +114,7 @@ def test_a_variation_is_valued_by_the_score_of_its_move(positions):
     game, ply = 1, 6
     number = int(positions.game_first[game]) + ply
     board = boards_of(positions, game)[ply]
-    for target in range(
-        int(positions.target_first[number]), int(positions.target_first[number + 1])
-    ):
+    for target in range(*positions.target_first[number : number + 2]):
         batch = sampled(positions, np.array([number]), np.array([target]))
         after = board.copy()
         after.push(decode_move(row_from_board(board), int(positions.target_moves[target])))
@@ -147,9 +132,8 @@ def test_variations_take_their_share_of_positions_with_scores(positions):
         return sum(int(np.count_nonzero(mixture.batch(step).n_moves == 0)) for step in range(5))
 
     assert 250 < value_only(positions) < 350
-    unscored = np.where(
-        np.arange(len(positions.target_scores)) % 2 == 0, UNKNOWN_SCORE, positions.target_scores
-    )
-    assert 100 < value_only(replace(positions, target_scores=unscored.astype(np.int16))) < 200
+    scores = positions.target_scores.copy()
+    scores[::2] = UNKNOWN_SCORE
+    assert 100 < value_only(replace(positions, target_scores=scores)) < 200
     with pytest.raises(ConfigError, match="variations"):
         LearnerSettings(8, weight_decay=0.0, variations=1.5)

@@ -27,6 +27,7 @@ from tests.selfplay.conftest import assert_same
 from tests.selfplay.teachers.nets import material_labels
 from tests.selfplay.training.learners import (
     assert_checkpoint_continues,
+    assert_losses,
     assert_near,
     assert_threads_change_nothing,
     learner_of,
@@ -91,13 +92,13 @@ def test_gradients_equal_those_of_the_layers(labels):
         trunk, LearnerSettings(len(numbers), weight_decay=0.0, loss=weights)
     )
     source.flat_slopes[:] = 7.0  # of the step before
-    _, measured, found = source.gradients(batch, (0, 1))
+    _, measured, gradients = source.gradients(batch, (0, 1))
     source.close()
-    assert np.allclose(
-        [measured[name] for name in ("policy", "value", "moves_left")], [0, *losses], rtol=1e-4
+    assert_losses(measured, [0, *losses])
+    assert gradients.keys() == set(parameter_names(CONFIG.value).values())
+    assert_near(
+        gradients | {name: from_slabs(gradients[name], 128) for name in (ROWS, DENSE1)}, expected
     )
-    assert found.keys() == set(parameter_names(CONFIG.value).values())
-    assert_near(found | {name: from_slabs(found[name], 128) for name in (ROWS, DENSE1)}, expected)
 
 
 def test_the_trunk_learns_its_labels(labels):
@@ -166,7 +167,7 @@ def test_what_has_no_value_trunk_is_refused(labels, positions):
 
 
 def test_pretrain_trains_one_part_after_the_other(aino_train, games_file, folder, tmp_path):
-    policy, value, both = (tmp_path / name for name in ("policy.dit", "value.dit", "both.dit"))
+    policy, value, last = (tmp_path / name for name in ("policy.dit", "value.dit", "both.dit"))
     common = "--batch 64 --positions 640"
     games = f"--data {games_file} --heldout-share 0.2"
     aino_train(f"pretrain {games} {common} --net sparse-128 --run {tmp_path}/a --out {policy}")
@@ -174,8 +175,8 @@ def test_pretrain_trains_one_part_after_the_other(aino_train, games_file, folder
     for out in (value, tmp_path / "again.dit"):
         aino_train(f"{trunk} --run {tmp_path}/b --out {out}")
     again = f"pretrain --net {NET} --start-from {value} {games} {common}"
-    aino_train(f"{again} --run {tmp_path}/c --out {both}")
-    first, second, third = (dit.load(path)[0].named_parameters() for path in (policy, value, both))
+    aino_train(f"{again} --run {tmp_path}/c --out {last}")
+    first, second, third = (dit.load(path)[0].named_parameters() for path in (policy, value, last))
     assert_same(dit.load(tmp_path / "again.dit")[0].named_parameters(), second)
     assert all(np.array_equal(first[name], second[name]) for name in first)
     for name, array in second.items():
@@ -184,5 +185,5 @@ def test_pretrain_trains_one_part_after_the_other(aino_train, games_file, folder
 
 def test_the_policy_is_not_trained_without_games(aino_train, folder, tmp_path):
     line = f"pretrain --data {folder} --net {NET} --batch 64 --positions 640 --run {tmp_path}/a"
-    said = aino_train(line, f"--out {tmp_path}/net.dit", status=1)
-    assert "nothing to hold out" in said
+    error = aino_train(line, f"--out {tmp_path}/net.dit", status=1)
+    assert "nothing to hold out" in error
