@@ -220,7 +220,8 @@ def scores(contender: Contender, positions: list[Position]) -> list[Row]:
     answers = list(map(contender.predict, positions))
     rows: list[Row] = []
     for name, low, high in BANDS:
-        games, hits, chances = [], [], []
+        games, hits = list[int](), list[bool]()
+        chances = list[float]()
         for position, answer in zip(positions, answers, strict=True):
             if low <= position.rating < high and len(answer.moves) > 1:
                 place = np.flatnonzero(answer.moves == position.played)[0]
