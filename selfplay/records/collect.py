@@ -98,7 +98,8 @@ def _pack(records: list[GameRecord]) -> PositionSet:
         parts = [getattr(record, name) for record in records]
         return np.concatenate(parts).astype(dtype)
 
-    counts, left, ratings = [], [], []
+    counts, left = list[int](), list[np.ndarray]()
+    ratings = list[np.ndarray]()
     for record in records:
         n = len(record.moves)
         rating = record.rating
