@@ -77,7 +77,8 @@ def _fit(rows: Mapping[int, GameRow], settings: AnchorSettings) -> AnchorFit:
     for pair, (_, count) in results.items():
         for name in pair:
             played[name] += round(count)
-    networks, anchors, games = {}, {}, {}
+    networks, anchors = {}, {}
+    games = {}
     for name, rating in ratings.items():
         if (network := re.fullmatch(rf"gen-(\d+):{settings.nodes}", name)) is not None:
             networks[int(network[1])] = rating
