@@ -386,6 +386,7 @@ def test_a_review_that_was_stopped_says_up_to_where_it_came():
     reviewed = stopped_before_marks()
     assert reach in add_comments(reviewed).comment
     assert reach in section_of(reviewed)
+    assert [move.mark for move in reviewed.moves] == [None, None]
 
 
 def test_a_review_that_was_stopped_has_no_accuracy():

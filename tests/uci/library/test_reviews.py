@@ -137,6 +137,13 @@ def test_a_game_that_is_reviewed_is_not_reviewed_again(reviewed):
     assert reviewed.catalogue.unreviewed() == [line_of_anna]
 
 
+def test_a_review_of_a_game_that_is_not_there_is_not_kept(games, tmp_path):
+    review = kept_of("1. h4 *", [])
+    with pytest.raises(DataError, match="not in the list"):
+        games.keep_review(line_key(review.review.game), review)
+    assert not review_files(tmp_path)
+
+
 def test_a_review_that_is_gone_is_not_shown(reviewed, tmp_path):
     (path,) = review_files(tmp_path)
     path.unlink()
