@@ -121,7 +121,7 @@ def board_from_row(row: np.ndarray, chess960: bool = False) -> chess.Board:
     board.castling_rights = int(row[CASTLING])
     if row[DOUBLE_PUSH]:
         board.ep_square = chess.lsb(int(row[DOUBLE_PUSH]))
-    board.turn = chess.COLORS[row[SIDE]]
+    board.turn = not row[SIDE]  # White is true
     board.halfmove_clock = int(row[HALFMOVE])
     board.fullmove_number = int(row[FULLMOVE])
     return board

@@ -41,10 +41,7 @@ class FakeEngine:
         job = job or SearchJob()
         if self.fail:
             raise RuntimeError("broken\non purpose")
-        infos = [
-            self._info(move, rank)
-            for rank, move in enumerate(limits.searchmoves or self.board.legal_moves, 1)
-        ]
+        infos = [self._info(move, rank) for rank, move in enumerate(self._moves(limits), 1)]
         if on_info is not None:
             on_info(infos[:1])
         job.hold(limits)
@@ -55,6 +52,9 @@ class FakeEngine:
 
     def start(self, limits, on_info=None):
         return SearchJob[SearchResult]().start(lambda job: self.search(limits, on_info, job))
+
+    def _moves(self, limits):
+        return limits.searchmoves or self.board.legal_moves
 
     def _info(self, move, rank):
         return SearchInfo(

@@ -17,6 +17,7 @@ from uci.web import (
     review_requests,
 )
 from uci.web.board_session import BoardSession, Services
+from uci.web.games_service import GamesService
 from uci.web.request_forms import Request, read_request
 from uci.web.review_state import ReadyReview
 from uci.web.saver import record_of
@@ -48,6 +49,18 @@ class Dispatcher:
                 _("Aino is getting ready; the very first start compiles the engine. You can begin.")
             )
         self.session.go_on()
+
+    def leave(self) -> None:
+        """Let the game wait: the page is gone."""
+        self.session.leave()
+
+    def close(self) -> str | None:
+        """End all work and save what is not saved; return where it is, or what cannot be saved."""
+        return self.session.close()
+
+    @property
+    def games(self) -> GamesService:
+        return self.session.games
 
     def game_file(self) -> tuple[str, Callable[[], str]]:
         """Return a name for the game's file, and what makes its text."""

@@ -1,7 +1,5 @@
 """My games on the page: what it asks is done by the worker who owns the folder, the board apart."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import os
@@ -10,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import chess.pgn
 
@@ -31,9 +29,6 @@ from uci.library.review_queue import BackgroundReviews
 from uci.library.reviews import KeptReview
 from uci.library.worker import GamesWorker, failure
 from uci.web.puzzle_service import PuzzleService
-
-if TYPE_CHECKING:
-    from uci.web.board_session import BoardSession
 
 _UPLOAD = ".upload-"  # begins the names of files that are on their way here,
 _IMPORT = ".import-"  # and of those that are here, and were not taken in yet
@@ -226,11 +221,17 @@ class GamesService:
             self.tell({"do": "games_read", "problems": [fault]})
 
 
+class _Asking(Protocol):
+    """What a request of the games needs of the session that has it carried out."""
+
+    games: GamesService
+
+
 def on_games(action: Callable[..., object]) -> Callable[..., None]:
     """Return a request that the worker of the games carries out."""
 
     @functools.wraps(action)
-    def act(session: BoardSession, **fields: Any) -> None:
+    def act(session: _Asking, **fields: Any) -> None:
         session.games.ask(action, **fields)
 
     return act

@@ -65,7 +65,7 @@ async def serve_board(
                 ).start()
             await _until(ended, engine)
     finally:
-        where = server.board.session.close()
+        where = server.board.close()
         await server.close()
         await engine.close()
         if where is not None:

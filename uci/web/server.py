@@ -18,7 +18,7 @@ import json
 import secrets
 from collections.abc import Callable
 from functools import partial
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from tornado.http1connection import HTTP1Connection
 from tornado.httpserver import HTTPServer
@@ -41,7 +41,7 @@ from uci.web.addresses import (
     name_and_port,
     own_address,
 )
-from uci.web.dispatch import Dispatcher
+from uci.web.games_service import GamesService
 from uci.web.request_forms import LONGEST, LONGEST_MESSAGE
 
 _MOST_TABS = 8  # most tabs open at a time; all but one of them wait
@@ -69,6 +69,19 @@ _HEADERS = {
 _GONE = 4000  # close code of a socket that is one tab too many
 
 
+class Board(Protocol):
+    """What the server needs of the board that it serves; `dispatch.py` has it."""
+
+    @property
+    def games(self) -> GamesService: ...
+    def arrive(self) -> None: ...
+    def leave(self) -> None: ...
+    def close(self) -> str | None: ...
+    def receive(self, text: str | bytes) -> None: ...
+    def game_file(self) -> tuple[str, Callable[[], str]]: ...
+    def review_page(self) -> Callable[..., str] | None: ...
+
+
 class WebServer:
     """Listens from the start, on a free port where none is given; `url` is the page's address.
     Raises ConfigError.
@@ -78,7 +91,7 @@ class WebServer:
 
     def __init__(
         self,
-        board_for: Callable[[Tell], Dispatcher],
+        board_for: Callable[[Tell], Board],
         on_empty: Callable[[], None] = lambda: None,
         host: str = ADDRESS,
         port: int = 0,
@@ -183,7 +196,7 @@ class WebServer:
         was_first = tab in self.tabs[:1]
         self.tabs = [open_tab for open_tab in self.tabs if open_tab is not tab]
         if was_first:
-            self.board.session.leave()
+            self.board.leave()
             if self.tabs:
                 self.board.arrive()
             else:  # a page that is only reloaded comes back at once
@@ -329,7 +342,7 @@ class ReviewHandler(_Guarded):
         if is_key(key):
             with contextlib.suppress(Exception):  # what another version wrote shows as no review
                 await self.show_page(
-                    lambda nonce: board.session.games.kept_review(key).result().page(nonce)
+                    lambda nonce: board.games.kept_review(key).result().page(nonce)
                 )
                 return
         page = None if key else board.review_page()
@@ -352,7 +365,7 @@ class ExportHandler(_Guarded):
 
     async def get(self, token: str) -> None:
         """Answer with the latest one; 404 where there is none."""
-        exported = self.server.board.session.games.exported
+        exported = self.server.board.games.exported
         if exported is None:
             raise HTTPError(404, reason="No games were chosen")
         self.send_pgn(exported.name, exported.text)
@@ -367,7 +380,7 @@ class ImportHandler(_Guarded):
 
     def prepare(self) -> None:
         super().prepare()
-        self._games = self.server.board.session.games
+        self._games = self.server.board.games
         origin = self.request.headers.get("Origin", "")
         if self.request.method != "POST" or not self.check_origin(origin):
             raise HTTPError(403, reason="Another origin")

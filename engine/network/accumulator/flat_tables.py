@@ -6,6 +6,7 @@ Annotations give a parameter's name in files and its shape: `Annotated[np.ndarra
 """
 
 import math
+from collections.abc import Mapping
 from itertools import accumulate
 from typing import Any, get_type_hints
 
@@ -14,7 +15,6 @@ import numpy as np
 from engine.errors import ConfigError, ShapeError
 from engine.native.aligned_arrays import aligned_zeros, shape_of
 from engine.native.lanes import LANES
-from engine.network.outputs import Tensors
 
 
 def parameter_names(config: Any) -> dict[str, str]:
@@ -46,7 +46,7 @@ def named_views(tables: Any, config: Any) -> dict[str, np.ndarray]:
     }
 
 
-def filled_tables(config: Any, tensors: Tensors, prefix: str = "") -> Any:
+def filled_tables(config: Any, tensors: Mapping[str, np.ndarray], prefix: str = "") -> Any:
     """Return tables with copies of the parameters whose names begin so. Raises ConfigError for a missing one,
     ShapeError for one of another shape.
     """

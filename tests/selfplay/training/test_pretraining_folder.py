@@ -227,7 +227,7 @@ def test_a_folder_holds_one_kind_of_work(games_file, tmp_path, aino_train):
     (loop / "config.toml").write_text("format = 4\n")
     assert "is a self-play run" in aino_train(pretrain_line(loop, games_file), status=1)
     for kind, (word, (mark, *_names)) in FOLDERS.items():
-        (tmp_path / mark).write_text(word)
+        (tmp_path / mark).write_bytes(word)
         for opened in FOLDERS:
             if opened != kind:
                 with pytest.raises(RunError, match=f"is {kind}"), folder_lock(tmp_path, opened):
