@@ -20,8 +20,8 @@ class Windowed(Layer):
     _fixed = ("size", "window", "stride", "padding", "dilation", "output_padding")
 
     def _place(self, call: str, size: Any, stride: Any, padding: Any, dilation: Any) -> list[Any]:
-        """Set the windows from size, stride, padding and dilation, and return these for files;
-        `given` is the call, for errors.
+        """Set the windows from size, stride, padding and dilation, and return these as a file has
+        them. ConfigError, with the arguments of the `call`, for windows that cannot be.
         """
         try:
             self.geometry = Geometry.of(size, stride, padding, dilation, self.axes)

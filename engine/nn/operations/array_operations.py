@@ -207,7 +207,7 @@ class Operations:
         share = 1 / max(1, shape[1])
         mean, variance = given or self._moments(rows, share)
         if given is None and self._is_too_wide(variance):
-            return self._in_double(Operations.batch_norm, x, gamma, beta, epsilon, relu)
+            return self._in_double(Operations.batch_norm, x, gamma, beta, epsilon, relu, groups)
         y = self.fused(elementwise_steps.normalised)(
             rows, mean, variance, gamma, beta, epsilon, floor
         )

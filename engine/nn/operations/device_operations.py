@@ -47,7 +47,7 @@ class DeviceOperations(Operations):
     def _half(self, weight: Array) -> Array:
         """Return a weight in half precision, which is cast once in a block."""
         if id(weight) not in self._now.halves:
-            # Both, so that the number stays its own.
+            # With the weight itself: while it lives, no other array has its id.
             self._now.halves[id(weight)] = (weight, weight.astype(np.float16))
         return self._now.halves[id(weight)][1]
 

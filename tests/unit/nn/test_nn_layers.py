@@ -198,6 +198,15 @@ def test_a_single_value_a_channel_is_normalised_by_the_running_statistics(shape)
     assert (norm.buffers["running_variance"] == 1).all()
 
 
+@pytest.mark.parametrize("scale", [1, 1e30])  # the second's variance has no float32
+def test_groups_of_a_batch_are_normalised_each_alone(scale):
+    x = np.float32(scale) * rng().standard_normal((6, 3), np.float32)
+    norm = nn.BatchNorm(3)
+    norm.groups = 2
+    alone = [nn.BatchNorm(3).forward(group, training=True)[0] for group in (x[:3], x[3:])]
+    np.testing.assert_allclose(norm.forward(x, training=True)[0], np.concatenate(alone), 1e-5)
+
+
 def test_two_values_a_channel_are_a_batch():
     norm = nn.BatchNorm(1, momentum=1.0)
     norm.forward(np.array([[[[1.0, 3.0]]]], np.float32), training=True)
