@@ -94,9 +94,10 @@ def _fits(shape: tuple[int, ...], sides: tuple[int | str, ...]) -> bool:
     if "..." in sides:
         gap = sides.index("...")
         sides = (*sides[:gap], *["any"] * (len(shape) - len(sides) + 1), *sides[gap + 1 :])
-    return len(shape) == len(sides) and all(
-        isinstance(side, str) or side == length for length, side in zip(shape, sides, strict=True)
-    )
+    if len(shape) != len(sides):
+        return False
+    pairs = zip(shape, sides, strict=True)
+    return list(shape) == [length if isinstance(side, str) else side for length, side in pairs]
 
 
 def copies(tensors: NamedArrays) -> ArrayDict:

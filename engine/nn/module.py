@@ -50,7 +50,7 @@ class Module:
         for name, value in vars(self).items():
             if not isinstance(value, CONTAINERS) or name[0] == "_" or name in ("params", "buffers"):
                 continue
-            if parts_of_attribute := dict(_parts_in(_path_of(name, value), value)):
+            if parts_of_attribute := _parts_in(_path_of(name, value), value):
                 parts[name] = parts_of_attribute
         return parts
 
@@ -66,8 +66,9 @@ class Module:
                     f"{path} is a layer inside itself: keep it in a private attribute"
                 )
             yield path, layer
+            start = path and f"{path}."
             for name, part in reversed(layer.children().items()):
-                waiting.append((dotted(path, name), part, (*outside, id(layer))))
+                waiting.append((start + name, part, (*outside, id(layer))))
 
     # ---- arrays by dotted name -------------------------------------------------------------------
 
@@ -234,8 +235,9 @@ def _arrays(layers: Iterable[tuple[str, Module]], group: str) -> ArrayDict:
     """Return the "params" or "buffers" of layers that are given by path, by dotted name."""
     arrays = {}
     for path, layer in layers:
+        start = path and f"{path}."
         for name, array in getattr(layer, group).items():
-            arrays[dotted(path, name)] = array
+            arrays[start + name] = array
     return arrays
 
 
@@ -246,16 +248,22 @@ def _path_of(attribute: str, value: Any) -> str:
     return attribute
 
 
-def _parts_in(path: str, value: Any, outside: tuple[int, ...] = ()) -> Iterator[tuple[str, Any]]:
-    """Yield the parts in a value by path, in dicts and lists at any depth."""
-    if isinstance(value, Module):
-        yield path, value
-    elif isinstance(value, dict | list | tuple) and id(value) not in outside:
-        items: Iterable[tuple[Any, Any]] = enumerate(value)
-        if isinstance(value, dict):
-            items = value.items()
-        for key, inner in items:
-            yield from _parts_in(dotted(path, str(key)), inner, (*outside, id(value)))
+def _parts_in(path: str, value: Any) -> dict[str, Any]:
+    """Return the parts in a value by path, in dicts and lists at any depth."""
+    parts: dict[str, Any] = {}
+    waiting: list[tuple[str, Any, tuple[int, ...]]] = [(path, value, ())]
+    while waiting:
+        path, inner, outside = waiting.pop()
+        if isinstance(inner, Module):
+            parts[path] = inner
+        elif isinstance(inner, dict | list | tuple) and id(inner) not in outside:
+            items: list[tuple[Any, Any]] = list(enumerate(inner))
+            if isinstance(inner, dict):
+                items = list(inner.items())
+            start = path and f"{path}."
+            for key, held in reversed(items):
+                waiting.append((f"{start}{key}", held, (*outside, id(inner))))
+    return parts
 
 
 def _replaced(path: str, value: Any, parts: Mapping[str, Any]) -> Any:

@@ -36,7 +36,10 @@ class Limits:
         """Milliseconds left on the mover's clock, or on the only clock that is given. None = no
         clock.
         """
-        return self.white_time_ms if self._is_on_whites(white) else self.black_time_ms
+        own, opponents = self.white_time_ms, self.black_time_ms
+        if not white:
+            own, opponents = opponents, own
+        return own if own is not None else opponents
 
     def increment_ms(self, white: bool) -> int:
         """Milliseconds that the clock of `clock_ms` gains with every move."""

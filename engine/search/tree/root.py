@@ -148,7 +148,9 @@ ROOT_COLUMNS = {
 def read_root(tree: Tree, params: SearchParams, own_value: float, forced_move: np.uint16) -> Root:
     """Return the root as it is now; `own_value` is the evaluator's."""
     count = int(tree.nodes[ROOT]["n_edges"])
-    columns: dict[str, Any] = {name: np.empty(count, dtype) for name, dtype in ROOT_COLUMNS.items()}
+    columns: dict[str, Any] = {}
+    for name, dtype in ROOT_COLUMNS.items():
+        columns[name] = np.empty(count, dtype)
     position = read_position(tree, own_value)
     if write_root(tree, *columns.values()):
         position = replace(position, q=1.0, draw=0.0)
