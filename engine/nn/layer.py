@@ -375,7 +375,7 @@ def forward_part(
     try:
         y, part_backward = part.forward(x, training, **options)
     except ShapeError as error:
-        error.layer = dotted(name, error.layer)
+        error.layer = dotted(str(name), error.layer)
         raise
     if part._needless:
         return y, lambda dy: (None, {})

@@ -76,10 +76,9 @@ def add_means(
 
 def means_of(sums: Mapping[str, float], weights: Mapping[str, float]) -> dict[str, float]:
     """Return the means, or plain sums, of what `add_means` added up; 0 over nothing."""
-    means = {}
+    means: dict[str, float] = {}
     for name, total in sums.items():
-        divisor = weights[name] or 1
-        if divisor == SUM:
-            divisor = 1
-        means[name] = total / divisor
+        means[name] = total
+        if weights[name] != SUM:
+            means[name] = total / (weights[name] or 1)
     return means

@@ -56,8 +56,9 @@ def fold_norm(
 def _folded(conv: Conv2D, norm: BatchNorm) -> Conv2D:
     weight = conv.params["weight"].astype(np.float64)
     bias = conv.params.get("bias", np.float64(0.0))
-    mean, variance = (buffer.astype(np.float64) for buffer in norm.buffers.values())
-    gamma, beta = norm.params.values()
+    mean = norm.buffers["running_mean"].astype(np.float64)
+    variance = norm.buffers["running_variance"].astype(np.float64)
+    gamma, beta = norm.params["gamma"], norm.params["beta"]
     weight, bias = fold_norm(weight, gamma, beta, mean - bias, variance, norm.epsilon)
     dtype = conv.params["weight"].dtype
     twin = copy.copy(conv)

@@ -15,7 +15,6 @@ from engine.backend import to_numpy
 from engine.errors import ConfigError, ShapeError
 from engine.nn.array_checks import copies, leaves, mapped
 from engine.nn.layer import Layer
-from engine.nn.module import dotted
 
 STEP = 1e-6
 TOLERANCE = 1e-6  # a larger error is a mistake in the formula, or an input at a kink
@@ -231,7 +230,7 @@ def _pairs(value: Any, name: str) -> Iterator[tuple[str, Any]]:
         for key, part in value.items():
             for path, array in _pairs(part, key):
                 if isinstance(part, dict):
-                    path = dotted(key, path)
+                    path = f"{key}.{path}"
                 yield path, array
     else:
         yield name, value

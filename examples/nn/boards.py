@@ -64,13 +64,15 @@ def replay(moves: Sequence[str]) -> Iterator[Position]:
 
 def picture(board: chess.Board) -> np.ndarray:
     """Return a board as uint8 [64], seen by the side to move: a number for each kind of piece."""
+    masks = []
+    for side in (board.turn, not board.turn):
+        for kind in chess.PIECE_TYPES:
+            masks.append(board.pieces_mask(kind, side))
+    bits = np.unpackbits(np.array(masks, "<u8").view(np.uint8), bitorder="little")
+    ranks = bits.reshape(KINDS, 8, 8)
     if not board.turn:
-        board = board.mirror()
-    numbers = np.zeros(64, np.uint8)
-    for square, piece in board.piece_map().items():
-        numbers[square] = piece.piece_type
-        if not piece.color:
-            numbers[square] += KINDS // 2
+        ranks = ranks[:, ::-1]
+    numbers: np.ndarray = np.arange(1, KINDS + 1, dtype=np.uint8) @ ranks.reshape(KINDS, 64)
     return numbers
 
 

@@ -189,10 +189,10 @@ class ConvTranspose2D(_Convolution):
             padding = short(ends[-self.axes :])
         further = {"dilation": dilation, "groups": groups}
         super().__init__(inputs, outputs, size, rng, stride, padding, bias, **further)
-        windows = Geometry.of(size, stride, output_padding, 1, self.axes)
-        self.more = [behind for _, behind in windows.padding]
-        is_number = isinstance(output_padding, int | list | tuple)
-        if not is_number or any(map(operator.ge, self.more, windows.stride)):
+        further_windows = Geometry.of(size, stride, output_padding, 1, self.axes)
+        self.more = [behind for _, behind in further_windows.padding]
+        is_plain = isinstance(output_padding, int | list | tuple)
+        if not is_plain or any(map(operator.ge, self.more, further_windows.stride)):
             raise ConfigError(
                 f"{type(self).__name__}: output_padding must be below the stride, not {output_padding}"
             )

@@ -37,10 +37,12 @@ class Reshape(Layer):
     """
 
     def __init__(self, shape: Sequence[int]) -> None:
-        sides: list[Any] = [*shape]
-        if not all(isinstance(side, Integral) and int(side) >= 1 for side in sides):
-            raise ConfigError(f"Reshape({sides}): every side must be an integer >= 1")
-        self.shape = [*map(int, sides)]
+        self.shape: list[Any] = [*shape]
+        for place, side in enumerate(self.shape):
+            if isinstance(side, Integral):
+                self.shape[place] = int(side)
+        if not all(type(side) is int and side >= 1 for side in self.shape):
+            raise ConfigError(f"Reshape({self.shape}): every side must be an integer >= 1")
 
     def forward(self, x: Array, training: bool = False) -> Forward:
         check_input(self, x, "B", "...", dtype="numeric")
@@ -70,6 +72,6 @@ class Transpose(Layer):
 
     def forward(self, x: Array, training: bool = False) -> Forward:
         axes = [0, *self.order]
-        check_input(self, x, "B", *[f"N{axis}" for axis in axes[1:]], dtype="numeric")
+        check_input(self, x, "B", *[f"N{axis}" for axis in sorted(self.order)], dtype="numeric")
         back = np.argsort(axes).tolist()
         return x.transpose(axes), lambda dy: (dy.transpose(back), {})

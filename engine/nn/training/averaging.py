@@ -41,19 +41,20 @@ class _Average:
         if not share:
             return
         earlier = self.tensors
-        self.tensors = {}
+        averages: ArrayDict = {}
         for name, array in params.items():
             if name not in earlier or earlier[name].shape != array.shape:
                 # Of a parameter that the model got since then, the average begins now.
-                self.tensors |= copies({name: array})
+                averages |= copies({name: array})
                 continue
             average = laid_out_like(array, earlier[name])
-            self.tensors[name] = average
+            averages[name] = average
             flat = flat_views(average, array)
             if flat is None:
                 average += (array - average) * share
             else:
                 on_stretches(pool, array.size, STRETCH, partial(average_step, *flat, share))
+        self.tensors = averages
 
     def _share(self) -> float:
         """Return how far this update moves the average; 0 where it waits."""

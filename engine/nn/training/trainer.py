@@ -401,7 +401,9 @@ class Trainer:
             raise ConfigError("no averaged weights: set average_decay and train first")
         twin = self.model.copy()
         twin.reseed(0)
-        twin.load_parameters(self._step.tensors() | self.average.tensors)
+        current = self._step.tensors()
+        buffers = {name: current[name] for name in twin.named_buffers()}
+        twin.load_parameters(self.average.tensors | buffers)
         return twin
 
     # ---- checkpoints -----------------------------------------------------------------------------
@@ -449,12 +451,12 @@ class Trainer:
         mine = run_identity(self)
         theirs = values["identity"]
         check_same(path, mine, theirs, changed)
-        remembered = self._step.group(arrays, "optimizer")
-        slots = {name.partition(".")[0] for name in remembered}
+        remembered = [name for name in arrays if name.startswith("optimizer/")]
+        slots = {name.partition("/")[2].partition(".")[0] for name in remembered}
         is_another = mine["optimizer"]["class"] != theirs["optimizer"]["class"]
         if is_another and slots != {*self.optimizer.slots}:
-            for path in in_group("optimizer", remembered):
-                del arrays[path]
+            for name in remembered:
+                del arrays[name]
             values["optimizer_steps"] = 0
         self.restore(arrays, values)
         if "data" in changed:

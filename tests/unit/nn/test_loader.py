@@ -61,6 +61,7 @@ def test_augmentation_follows_the_seed():
     first = trained(nn.Loader(*data, augment=watched))
     assert not np.array_equal(np.sort(seen[0].ravel()), np.sort(seen[1].ravel()))
     assert same(first, trained(nn.Loader(*data, augment=watched, read_ahead=True)))
+    assert not same(first, trained(data))
 
 
 def test_validation_is_never_augmented():
@@ -73,7 +74,7 @@ def test_validation_is_never_augmented():
 
 def test_a_resumed_run_with_augmentation_goes_on_bit_for_bit(tmp_path):
     loader = nn.Loader(*DATA, augment=nn.random_shift(2))
-    assert same(*whole_and_resumed(begun, loader, 2, 4, tmp_path / "half.npz"))
+    assert same(*whole_and_resumed(begun, loader, 2, 4, tmp_path / "half.npz", validation=loader))
 
 
 def test_shifts_fill_with_zeros():
