@@ -329,9 +329,10 @@ def torch_inference(
             places = tower.torch.from_numpy(
                 CONV_INDEX[leaves.policy_index[:batch]].astype(np.int64)
             ).to(tower.device)
-            policy.flatten(1).gather(1, places).float().cpu()
-            wdl.float().softmax(1).cpu()
-            moves_left.float().cpu()
+            chosen = policy.flatten(1).gather(1, places).float()
+            answers = (chosen, wdl.float().softmax(1), moves_left.float())
+            for answer in answers:  # once all are queued: each copy waits for the device
+                answer.cpu()
 
     return counted(run, batch)
 

@@ -140,8 +140,9 @@ def summary(speeds: dict[str, list[float]]) -> Row:
     medians = {name: round(statistics.median(values)) for name, values in speeds.items()}
     low, _, high = statistics.quantiles(speeds["aino"], n=4)
     row: dict[str, object] = {**medians, "low": round(low), "high": round(high)}
-    for name, rival in list(medians.items())[1:]:
-        row[f"by {name}"] = medians["aino"] / rival
+    for name, rival in medians.items():
+        if name != "aino":
+            row[f"by {name}"] = medians["aino"] / rival
     return row
 
 

@@ -127,9 +127,9 @@ def chain(torch: Any, parts: list[Part]) -> Pair:
     """Return layers one after another, of both libraries."""
     layers = []
     for part in parts:
-        calls: list[Part] = [part]
+        calls: Sequence[Part] = [part]
         if isinstance(part, str):
-            calls = [*part.split(", ")]
+            calls = part.split(", ")
         layers += [pair_of(torch, call) for call in calls]
     ours, theirs = zip(*layers, strict=True)
     return nn.Sequential(*ours), torch.nn.Sequential(*theirs)

@@ -262,9 +262,9 @@ def mates(contender: Contender, positions: list[Position]) -> list[Row]:
             if not low <= position.rating < high:
                 continue
             board = board_from_row(position.stack[-1])
-            mates = [move for move in board.legal_moves if board_after(board, move).is_checkmate()]
-            if mates:
-                codes = [encode_move(board, move) for move in mates]
+            mating = [move for move in board.legal_moves if board_after(board, move).is_checkmate()]
+            if mating:
+                codes = [encode_move(board, move) for move in mating]
                 answer = contender.predict(position)
                 chance = float(answer.chances[np.isin(answer.moves, codes)].sum())
                 weight = people_plan(position.rating).mate_factor * chance

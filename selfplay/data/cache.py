@@ -173,7 +173,7 @@ def files_in(folder: Path, seen: set[Path] | None = None) -> list[Path]:
             continue
         if entry.is_dir() and real_path(entry) not in seen:
             files += files_in(entry, seen)
-        elif entry.is_file() and entry.suffix.lower() in ENDINGS:
+        elif entry.suffix.lower() in ENDINGS and entry.is_file():
             files.append(entry)
     return files
 

@@ -114,8 +114,9 @@ class SelfPlayGame(PooledGame):
 
     def _resigns(self, value: float) -> bool:
         side = int(self._stack[self.ply, SIDE])
-        self._hopeless[side] += 1
-        if value >= self._settings.resign_below:
+        if value < self._settings.resign_below:
+            self._hopeless[side] += 1
+        else:
             self._hopeless[side] = 0
         if self._gave_up == 0 and self._hopeless[side] >= self._settings.resign_moves:
             self._gave_up = 1 - 2 * side

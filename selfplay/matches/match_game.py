@@ -263,11 +263,9 @@ def _begin(engine: chess.engine.SimpleEngine, timeout_s: float) -> None:
 
 
 def _move(
-    board: chess.Board, game: MatchGame, players: dict[chess.Color, SeatedEngine], late_s: float
+    board: chess.Board, game: MatchGame, players: dict[chess.Color, SeatedEngine], patience_s: float
 ) -> None:
-    """Ask the side to move for its move and play it, with `late_s` of patience. Raises
-    EngineFault.
-    """
+    """Ask the side to move for its move and play it. Raises EngineFault."""
     side = board.turn
     player, opponent = players[side], players[not side]
     control = player.control
@@ -275,8 +273,8 @@ def _move(
     limit = control.limit(player.clock_s, opponent.control, opponent.clock_s, side)
     lines = deque[str](maxlen=KEPT_LINES)
     begin = uptime_s()
-    patience_s = control.patience_s(player.clock_s, late_s)
-    answer = think(player.engine, board, limit, patience_s, lines)
+    timeout_s = control.patience_s(player.clock_s, patience_s)
+    answer = think(player.engine, board, limit, timeout_s, lines)
     measured_s = uptime_s() - begin
     judged = last_judgement(lines, board)
     used_s = control.used_s(measured_s, judged.nodes or 0)

@@ -138,13 +138,14 @@ def fit_ratings(
     """
     free = sorted({*chain(*results)} - fixed.keys())
     centre = sum(fixed.values()) / len(fixed) if fixed else 0.0
+    places = {name: place for place, name in enumerate(free)}
     # [pairs, players]: 1 for the first, -1 for the second, 0 for those whose rating is given.
     sides = np.zeros((len(results), len(free)))
     for pair, (first, second) in enumerate(results):
-        if first in free:
-            sides[pair, free.index(first)] += 1.0
-        if second in free:
-            sides[pair, free.index(second)] -= 1.0
+        if first in places:
+            sides[pair, places[first]] += 1.0
+        if second in places:
+            sides[pair, places[second]] -= 1.0
     leads = np.array(
         [(fixed.get(first, centre) - fixed.get(second, centre)) / ELO for first, second in results]
     )

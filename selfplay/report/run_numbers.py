@@ -252,8 +252,8 @@ def _scores(ledger: Ledger, number: int, kind: str, prefix: str) -> Row:
     scores = dict[str, float | None]()
     for row in ledger.losses(number, kind)[-1:]:
         scores |= {prefix + name: row[name] for name in LOSSES}
-    for row in ledger.losses(number, f"{kind}_error")[-1:]:
-        scores |= {f"{prefix}{name}_error": row[name] for name in LOSSES}
+        for errors in ledger.losses(number, f"{kind}_error")[-1:]:
+            scores |= {f"{prefix}{name}_error": errors[name] for name in LOSSES}
     return _known(scores)
 
 

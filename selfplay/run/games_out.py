@@ -15,12 +15,16 @@ from selfplay.records.replay import published_games, published_generations
 from selfplay.records.targets import RESULTS
 
 
-def games_of_run(replay: Path, first: int = 1, last: int | None = None) -> Iterator[SelfPlayRecord]:
+def games_of_run(
+    replay: Path, first: int = 1, last: float | None = None
+) -> Iterator[SelfPlayRecord]:
     """Games of the published generations first..last of a replay folder, by generation and number.
 
     Raises RunError where there is none.
     """
-    generations = published_generations(replay, first, last or math.inf)
+    if last is None:
+        last = math.inf
+    generations = published_generations(replay, first, last)
     if not generations:
         raise RunError(f"{replay}: no published games of these generations there")
     for generation in generations:

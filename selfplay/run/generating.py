@@ -122,8 +122,9 @@ def giving_up(game: SelfPlayRecord, below: float, moves: int) -> int:
     in_a_row = [0, 0]
     for ply, lost in enumerate(hopeless):
         side = (int(game.start[SIDE]) + ply) % 2
-        in_a_row[side] += 1
-        if not lost:
+        if lost:
+            in_a_row[side] += 1
+        else:
             in_a_row[side] = 0
         if in_a_row[side] >= moves:
             return 1 - 2 * side

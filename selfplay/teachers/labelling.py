@@ -249,11 +249,10 @@ def _settings(
     net_file: Path, games: Games, plan: LabelPlan, tree_net: TreeNet | None
 ) -> dict[str, Any]:
     """Everything that the labels depend on, in the folder's form."""
-    name = tree_net.name if tree_net is not None else ""
     return {
         "version": LABELS_VERSION,
         "teacher": file_hash(net_file),
-        "tree_net": name,
+        "tree_net": tree_net.name if tree_net is not None else "",
         **games.facts(),
         **asdict(plan),
     }

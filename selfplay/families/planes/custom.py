@@ -8,7 +8,6 @@ lets candidates play the gate. Such a file names no code: what runs is what `--n
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -96,7 +95,6 @@ class CustomFamily(Family):
 
     def __init__(self, place: str) -> None:
         self._place = place
-        self.heldout = partial(CustomHeldOut, self)
 
     def network(self, model: Layer) -> CustomNetwork:
         """Return the network with these weights. Raises ConfigError as `make_custom`."""
@@ -119,6 +117,9 @@ class CustomFamily(Family):
         self, model: Layer, batches: Batches, settings: LearnerSettings, rate: Rate, backend: str
     ) -> CustomLearner:
         return CustomLearner(self, model, batches, rate if callable(rate) else lambda step: rate)
+
+    def heldout(self, positions: TrainingSet, limit: int) -> CustomHeldOut:
+        return CustomHeldOut(self, positions, limit)
 
 
 class CustomLearner(Learning):

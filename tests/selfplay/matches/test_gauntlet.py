@@ -94,7 +94,6 @@ def test_settings_that_make_no_gauntlet_are_refused(settings, error):
 
 
 def test_command_tells_the_rating(aino_train, tmp_path):
-
     flags = ["--nodes", 9, "--longest", 6, "--games", 2, "--out", tmp_path / "out"]
     engine, like = f"name=one {ENGINE}", f"name=like {ENGINE}"
     output = aino_train("gauntlet", "--engine", engine, "--against", 2500, like, *flags)

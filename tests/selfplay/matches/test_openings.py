@@ -11,7 +11,7 @@ import pytest
 
 from engine.board.attacks import in_check
 from engine.board.layout import BLACK, KEY, WHITE
-from engine.errors import DataError
+from engine.errors import ConfigError, DataError
 from selfplay.matches.contestant import split_words
 from selfplay.matches.opening_book import (
     MOST_UNREADABLE,
@@ -175,6 +175,8 @@ def test_a_windows_path_keeps_its_backslashes():
     text = r'cmd="C:\Program Files\sf\stockfish.exe" name=sf option.SyzygyPath=D:\tables'
     words = [r"cmd=C:\Program Files\sf\stockfish.exe", "name=sf", r"option.SyzygyPath=D:\tables"]
     assert split_words("engine", text, windows=True) == words
+    with pytest.raises(ConfigError, match=r"^engine"):
+        split_words("engine", "cmd='a", windows=True)
 
 
 def test_shipped_openings_need_no_check():

@@ -1,6 +1,7 @@
 """Labels of policies: the networks' own probabilities, and the same whatever happened on the way."""
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.random import default_rng
 
 from engine.board.convert import decode_move, row_from_board
 from engine.board.layout import SIDE
-from engine.errors import ConfigError
+from engine.errors import ConfigError, DataError, RunError
 from engine.evaluation import make_evaluator
 from engine.evaluation.leaf_batches import leaves_of
 from engine.network.tower.tower_model import TowerConfig
@@ -163,6 +164,15 @@ def test_one_network_answers_for_one_side(labels):
             rated = positions.rating[first:last][side::2]
             assert len(set(rated[rated != UNKNOWN_RATING])) <= 1
     assert not positions.starts[:, SIDE].any()
+
+
+def test_other_settings_and_a_damaged_part_are_refused(tmp_path, label):
+    assert label(tmp_path, 100)
+    with pytest.raises(RunError, match="other seed"):
+        label(tmp_path, 200, plan=replace(PLAN, seed=2))
+    (tmp_path / "parts" / "000000" / "moves.npy").write_bytes(b"nothing")
+    with pytest.raises(DataError, match="000000"):
+        PolicyFolder(tmp_path)
 
 
 @pytest.mark.parametrize(
