@@ -34,13 +34,24 @@ settings.load_profile("aino")
 
 # The tests marked `quick`, as beginnings of paths below this folder: they start no process and no
 # browser, and train nothing. They are for the loop of editing and trying.
-QUICK = (
-    "perft/ unit/board/ unit/evaluation/test_material unit/files/ unit/native/ unit/nn/ "
-    "unit/search/ unit/test_options protocol/test_parser selfplay/matches/test_statistics "
-    "selfplay/records/test_game_record"
+QUICK = tuple(
+    """
+perft/
+unit/board/
+unit/evaluation/test_material
+unit/files/
+unit/native/
+unit/nn/
+unit/search/
+unit/test_options
+protocol/test_parser
+selfplay/matches/test_statistics
+selfplay/records/test_game_record
+""".split()
 )
 # Files, and tests in them, that cost most.
-NOT_QUICK = """
+NOT_QUICK = tuple(
+    """
 unit/board/test_board_differential
 unit/board/test_game_splices
 unit/board/test_pgn.py::test_a_huge_game
@@ -90,7 +101,8 @@ unit/search/test_transpositions
 unit/search/test_walkers
 unit/search/test_params.py::test_parameters
 selfplay/matches/test_statistics.py::test_error_rates
-"""
+""".split()
+)
 
 
 def pytest_xdist_auto_num_workers(config):
@@ -183,15 +195,15 @@ def no_open_file_is_renamed():
 
 
 def is_quick(name):
-    is_slow = name.startswith(tuple(NOT_QUICK.strip().splitlines()))
-    return name.startswith(tuple(QUICK.split())) and not is_slow
+    return name.startswith(QUICK) and not name.startswith(NOT_QUICK)
 
 
 def pytest_ignore_collect(collection_path, config):
     """Spare `-m quick` the imports of all other tests."""
+    if config.option.markexpr != "quick" or not collection_path.name.startswith("test_"):
+        return None
     name = collection_path.relative_to(Path(__file__).parent).as_posix()
-    is_test = config.option.markexpr == "quick" and collection_path.name.startswith("test_")
-    return True if is_test and not is_quick(name) else None
+    return None if is_quick(name) else True
 
 
 def pytest_collection_modifyitems(items):

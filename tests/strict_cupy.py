@@ -146,7 +146,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
     def __getattr__(self, name):
         if name == "T":
             return self.transpose()
-        if name in "base device flat cstruct".split() or name not in TABLE["attributes"]:
+        if name in ("base", "device", "flat", "cstruct") or name not in TABLE["attributes"]:
             if name not in TABLE["methods"]:
                 raise AttributeError(f"CuPy's arrays have no {name!r}")
             if _state.fusing and name != "astype":
@@ -442,12 +442,12 @@ class _Module(types.ModuleType):
         raise AttributeError(f"CuPy has no {full!r}")
 
 
-def _asarray(device, arguments, dtype=None):
+def _asarray(device, array, dtype=None):
     """`cupy.asarray`: the same array, a cast one, or an upload."""
-    if isinstance(arguments, ndarray):
-        return arguments if dtype is None or arguments.dtype == dtype else arguments.astype(dtype)
+    if isinstance(array, ndarray):
+        return array if dtype is None or array.dtype == dtype else array.astype(dtype)
     device.note("upload")
-    return ndarray(device, np.array(arguments, dtype, order="C"))
+    return ndarray(device, np.array(array, dtype, order="C"))
 
 
 def _fuse(device):

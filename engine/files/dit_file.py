@@ -136,8 +136,8 @@ def _foreign_file(path: Path, prefix: bytes) -> NetFileError:
         advice = f"{path} is no .dit file; `aino net convert {path} NAME.dit` makes one of a network of Lc0's"
         return NetFileError(path, "a .dit file", "Lc0's format", advice)
     if path.suffix == ".dit" and prefix.startswith(b"PK"):
-        origin = f"{path} is a .dit file of another library, the package aino 2.2.0, or a zip; Aino reads neither"
-        return NetFileError(path, "a .dit file of Aino's", "a zip", origin)
+        advice = f"{path} is a .dit file of another library, the package aino 2.2.0, or a zip; Aino reads neither"
+        return NetFileError(path, "a .dit file of Aino's", "a zip", advice)
     return NetFileError.foreign(path, repr(DIT_MAGIC), prefix)
 
 

@@ -45,9 +45,9 @@ def _commit(root: Path) -> str:
         status = subprocess.run(words, cwd=root, capture_output=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
         return ""
-    lines = status.stdout.decode(errors="replace").splitlines()
-    headers = [line for line in lines if line.startswith("#")]
-    commit = headers[0].removeprefix("# branch.oid ")
+    lines = status.stdout.splitlines()
+    headers = [line for line in lines if line.startswith(b"#")]
+    commit = headers[0].removeprefix(b"# branch.oid ").decode()
     if commit == "(initial)":
         return ""
     if len(headers) < len(lines):  # which tell of a changed file each

@@ -392,4 +392,4 @@ def _places(config: PlanesConfig) -> tuple[np.ndarray, int]:
             places % SQUARES * config.policy_planes + places // SQUARES,
             SQUARES * config.policy_planes,
         )
-    return places, int(places.max()) + 1
+    return places, int(places.max()) + 1  # the last logit of these heads is a move's

@@ -43,15 +43,10 @@ class Limits:
 
     def increment_ms(self, white: bool) -> int:
         """Milliseconds that the clock of `clock_ms` gains with every move."""
-        if self._is_on_whites(white):
-            return max(0, self.white_increment_ms)
-        return max(0, self.black_increment_ms)
-
-    def _is_on_whites(self, white: bool) -> bool:
-        """Whether White's clock is the mover's: its own, or the only one that is given."""
-        if white:
-            return self.white_time_ms is not None or self.black_time_ms is None
-        return self.white_time_ms is not None and self.black_time_ms is None
+        own_clock = self.white_time_ms if white else self.black_time_ms
+        if own_clock is None and self.clock_ms(white) is not None:
+            white = not white
+        return max(0, self.white_increment_ms if white else self.black_increment_ms)
 
     @property
     def is_timed(self) -> bool:

@@ -9,8 +9,8 @@ several it depends on who comes first.
 
 `Runner` lets them, or `batches` for a batched evaluator, visit the tree. In between, old parts of a
 full tree give way, a root that has just got its moves is looked at for a mate, priors follow the
-heuristics, and alpha-beta is asked for hints (`tactical_priors`): after a fixed number of visits, and with
-batches while these go on.
+heuristics, and alpha-beta is asked for hints (`tactical_priors`): after a fixed number of visits,
+and with batches while these go on.
 """
 
 import threading

@@ -3,8 +3,8 @@ plies ahead.
 
 Fail-soft principal variation search with a transposition table, null moves, futility, late move
 reductions, killer and history ordering; quiescence and the static evaluation at its leaves. Its
-only knowledge of positions is `classical`, and it never chooses the move to play: `hints` asks it
-what the tree may have overlooked.
+only knowledge of positions is `classical`, and it never chooses the move to play:
+`tactical_priors` asks it what the tree may have overlooked.
 
 https://www.chessprogramming.org/Principal_Variation_Search and the pages it links to. Scores are
 centipawns for the side to move; a mate scores about MATE_CP, and its distance is not exact.

@@ -50,7 +50,7 @@ def test_making_every_leaf_counts_the_same():
 
 def test_divide_names_each_root_move_with_its_count():
     counts = divide(chess.Board(), 3)
-    assert len(counts) == 20
+    assert counts.keys() == {move.uci() for move in chess.Board().legal_moves}
     for move, count in counts.items():
         assert count == perft(board_after(move), 2)
 

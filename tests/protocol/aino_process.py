@@ -85,7 +85,10 @@ class EngineProcess:
     def read_to_end(self, seconds=ANSWER_S):
         """All lines until the process closes its output."""
         deadline = time.monotonic() + seconds
-        return list(iter(lambda: self._next(deadline, "the end"), None))
+        lines = []
+        while (line := self._next(deadline, "the end")) is not None:
+            lines.append(line)
+        return lines
 
     def _next(self, deadline, word):
         try:

@@ -41,16 +41,16 @@ LONGEST_TEXT = 1 << 25  # bytes in memory at which a game is cut
 AT_ONCE = 1024  # most games of one call
 _TOKENS = 1 << 16
 _MOVES = 16 * MOST_GAME_PLIES
-_NAMES = "Event Site Date Round White Black Result FEN SetUp Variant WhiteElo BlackElo".split()
-_STANDARD_NAMES = dict(zip(map(str.lower, _NAMES), _NAMES, strict=True))
+_TAG_NAMES = "Event Site Date Round White Black Result FEN SetUp Variant WhiteElo BlackElo".split()
+_STANDARD_NAMES = dict(zip(map(str.lower, _TAG_NAMES), _TAG_NAMES, strict=True))
 _BROKEN_FEN = re.compile(rb"\[\s*FEN\s*\"", re.IGNORECASE)
-_STANDARD = ("", *"std standard regular normal classical orthodox fromposition".split())
+_USUAL_VARIANT = "std standard regular normal classical orthodox fromposition".split()
 _CHESS960 = (
     "960 fischerandom fischerrandom 960fischerrandom freestyle frc dfrc doublefischerrandom wildfr"
-)
+).split()
 _VARIANT_NAMES = {
-    **dict.fromkeys(_STANDARD, "Standard"),
-    **dict.fromkeys(_CHESS960.split(), "Chess960"),
+    **dict.fromkeys(["", *_USUAL_VARIANT], "Standard"),
+    **dict.fromkeys(_CHESS960, "Chess960"),
 }
 
 
@@ -139,7 +139,7 @@ _USUAL_START = Start()
 
 
 class PlacedTag(NamedTuple):
-    """A tag, and where its name begins."""
+    """A tag, and where its bracket stands."""
 
     name: str
     value: str
@@ -302,7 +302,8 @@ class Cutter:
 @functools.lru_cache(1000)
 def _start_by_tags(fen: str, variant: str, setup: str, is_broken: bool) -> tuple[Start, np.ndarray]:
     """Return the first position that tags tell, and its row: zeros where it cannot be played."""
-    tags = {"FEN": fen, "Variant": variant, "SetUp": setup}
+    texts = {"FEN": fen, "Variant": variant, "SetUp": setup}
+    tags = {name: text for name, text in texts.items() if text}
     row = np.zeros(layout.ROW_WORDS, np.uint64)
     try:
         if is_broken:
@@ -311,9 +312,10 @@ def _start_by_tags(fen: str, variant: str, setup: str, is_broken: bool) -> tuple
         row = row_from_board(start.board)
     except (DataError, FenError) as error:
         start = Start(fault=str(error))
-        for name in ("SetUp", "Variant"):
+        for name in ("Variant", "SetUp"):
             if name.lower() in start.fault.lower():
                 start.tag = name
+                break
     row.flags.writeable = False  # As `standard_row`: kernels are compiled for one kind of array.
     return start, row
 

@@ -72,9 +72,12 @@ def main_lines(text: GameText) -> Iterator[MainLine]:
 def _line_of(game: ReadGame, cut: CutGame) -> MainLine:
     """Return a game that was played from its tokens as a main line."""
     headers = game.game.headers
-    fault = "".join(map(str, game.faults[:1]))
-    board = chess.Board()
-    if not game.start_fault:
+    fault = ""
+    if game.faults:
+        fault = str(game.faults[0])
+    if game.start_fault:
+        board = chess.Board()
+    else:
         board = game.game.board()
     start = board.copy()
     moves = list[int]()

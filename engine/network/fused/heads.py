@@ -47,9 +47,8 @@ class DenseHead(NamedTuple):
 class AnswerHeads(NamedTuple):
     """The value head and moves left."""
 
-    squares: (
-        OneByOne  # Their 1x1 convolutions: the value head's features, then those of moves left.
-    )
+    # Their 1x1 convolutions: the value head's features, then those of moves left.
+    squares: OneByOne
     value: DenseHead
     moves_left: DenseHead
 

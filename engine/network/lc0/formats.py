@@ -97,8 +97,9 @@ def format_of(config: PlanesConfig) -> Message:
     else:
         network["network"], table = _MULTIHEAD, _OF_TRANSFORMERS
     for field, (name, meanings) in table.items():
-        value = config.moves_left_channels > 0
-        if name != "moves_left":
+        if name == "moves_left":
+            value = config.moves_left_channels > 0
+        else:
             value = getattr(config, name)
         numbers = [number for number, meaning in meanings.items() if meaning == value]
         if not numbers:

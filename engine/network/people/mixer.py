@@ -34,9 +34,9 @@ def mix(
         for name in names:
             grads[name] = np.empty_like(parameters[name])
         for layer in reversed(range(len(first))):
-            y, r = inputs[layer]
+            below, r = inputs[layer]
             dh = (dz @ second[layer]) * (r > 0)
-            slopes = (dh.T @ y, dh.sum(axis=0), dz.T @ r, dz.sum(axis=0))
+            slopes = (dh.T @ below, dh.sum(axis=0), dz.T @ r, dz.sum(axis=0))
             for name, slope in zip(names, slopes, strict=True):
                 grads[name][layer] = slope
             dz = dz + dh @ first[layer]

@@ -136,11 +136,11 @@ def map_threats(row, side, sight):
         squares = sight.threats[THREAT_OF_KIND[kind]]
         pieces = row[kind] & enemy
         by_pawns = pieces
+        if kind == PAWN:
+            by_pawns &= loose
+        squares[PAWN] |= pawn_attack_set(by_pawns, 1 - side)
         if kind < ROOK:
             pieces &= loose
-        if kind == PAWN:
-            by_pawns = pieces
-        squares[PAWN] |= pawn_attack_set(by_pawns, 1 - side)
         while pieces:
             square = ctz(pieces)
             pieces &= pieces - ONE

@@ -76,7 +76,9 @@ def own_priors(tree, node, priors):
     first = tree.nodes[node].first_edge
     scale = np.float32(1.0)
     own = tree.own_prior[node]
-    edge = find_edge(tree, node, tree.hinted[node])  # None without a hint.
+    edge = np.int64(NO_NODE)
+    if tree.hinted[node] != NO_MOVE:
+        edge = find_edge(tree, node, tree.hinted[node])
     if edge != NO_NODE:
         scale = (np.float32(1.0) - own) / (np.float32(1.0) - tree.edges[edge].prior)
     total = 0.0

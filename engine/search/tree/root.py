@@ -293,7 +293,9 @@ def root_lines(
     proven = root.proven[indices]
     is_proven = (proven != DRAW) & (root.mate_plies[indices] != UNKNOWN_DISTANCE)
     # By the rules.
-    is_forced = (proven == DRAW) & (np.array(indices) == forced)
+    is_forced = np.zeros(len(indices), np.bool_)
+    if forced is not None:
+        is_forced = (proven == DRAW) & (np.array(indices) == forced)
     lines = np.empty((len(indices), MAX_DEPTH), np.uint16)
     lengths = np.empty(len(indices), np.int64)
     mates = is_proven | is_forced

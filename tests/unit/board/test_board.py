@@ -106,9 +106,17 @@ def test_endings_are_those_of_python_chess(fen):
     GameComparison(chess.Board(fen), 0, KeyTable()).check()
 
 
-def test_a_position_met_five_times_ends_the_game():
-    game = GameComparison(chess.Board(), 16, KeyTable())
-    for move in "g1f3 g8f6 f3g1 f6g8".split() * 4:
+@pytest.mark.parametrize(
+    ("fen", "moves"),
+    [
+        (chess.STARTING_FEN, "g1f3 g8f6 f3g1 f6g8 " * 4),
+        # castling rights lost on the way
+        ("r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1", "h1g1 a8b8 g1h1 b8a8 " * 2),
+    ],
+)
+def test_repetitions_are_those_of_python_chess(fen, moves):
+    game = GameComparison(chess.Board(fen), 16, KeyTable())
+    for move in moves.split():
         game.check()
         game.play(chess.Move.from_uci(move))
     game.check()

@@ -99,6 +99,7 @@ def test_a_model_comes_back_bit_for_bit(path):
             "aino-train --out=a.dit b.pgn",
         ),
         (["../ann/c.pgn", r"..\ann\d", r"\\host\e"], "c.pgn d e"),
+        (["/opt/bin/aino-train", "--out=/home/me/a b.dit"], "aino-train '--out=a b.dit'"),
     ],
 )
 def test_folders_of_users_are_left_out_of_a_command(monkeypatch, words, command):
@@ -113,6 +114,7 @@ def test_a_file_says_where_it_comes_from(path):
     assert origin["aino"] == engine.__version__
     assert before <= datetime.fromisoformat(origin["date"]) <= datetime.now(UTC)
     assert origin["seed"] == 3
+    assert origin["command"] == provenance()["command"]
     assert ("commit" in origin) == (Path(engine.__file__).parents[1] / ".git").exists()
     assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?", origin.get("commit", "0" * 40))
 

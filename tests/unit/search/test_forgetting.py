@@ -30,7 +30,8 @@ POSITION = POSITIONS[1]
 
 
 def make_room(tree):
-    assert not any(forgetting.make_room(tree))
+    for _ in forgetting.make_room(tree):
+        pass
 
 
 def main_line(search):

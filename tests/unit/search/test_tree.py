@@ -33,7 +33,8 @@ def test_the_largest_hash_can_be_numbered():
     for mebibytes in (largest, 10**9):
         nodes = nodes_for(mebibytes)
         assert nodes <= min(np.iinfo(field.dtype).max for field in (tree.child, tree.order))
-        assert nodes * arrays.EDGES_PER_NODE <= np.iinfo(tree.first_edge.dtype).max
+        edges = nodes * arrays.EDGES_PER_NODE
+        assert edges <= min(np.iinfo(field.dtype).max for field in (tree.first_edge, tree.way))
 
 
 @pytest.mark.parametrize(
