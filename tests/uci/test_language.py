@@ -237,7 +237,8 @@ def refused(fen):
 def test_messages_of_the_engine_are_understood():
     """A board in German refused a FEN in English."""
     speak("de")
-    refusal = refused("4k3/4R3/8/8/8/8/8/4K3 w")
+    fen = "4k3/4R3/8/8/8/8/8/4K3 w"
+    refusal = refused(fen)
     assert translated(refusal) == (
         "FEN '4k3/4R3/8/8/8/8/8/4K3 w': Zugrecht: Der König von Schwarz steht im Schach, und Schwarz ist nicht am Zug"
     )
@@ -245,8 +246,8 @@ def test_messages_of_the_engine_are_understood():
     assert translated(str(fault)).startswith("1:13: 'Ke3': unerlaubter Zug in rnbq")
     assert translated("another {text}") == "another {text}"
     speak("en")
-    assert translated(refusal) == refusal
-    assert refusal.endswith(": side: Black's king is attacked and it is not Black's move")
+    english = f"FEN {fen!r}: side: Black's king is attacked and it is not Black's move"
+    assert translated(refusal) == refusal == english
 
 
 @given(st.text(max_size=30), st.sampled_from(OTHERS))

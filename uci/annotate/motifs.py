@@ -273,12 +273,13 @@ def _deflection(won: _Win) -> str:
     before, lured = won.boards[step], won.line[step + 1]
     guards = before.attackers(won.defender, target)
     lure = won.line[step]
+    is_removed = lure.to_square in guards
+    if not is_removed and (lured.from_square not in guards or lured.to_square != lure.to_square):
+        return ""
     piece = on_square(before, target)
-    if lure.to_square in guards:
+    if is_removed:
         guard = on_square(before, lure.to_square, "subject")
         return _("the removal of a guard: {guard} guarded {piece}", guard=guard, piece=piece)
-    if lured.from_square not in guards or lured.to_square != lure.to_square:
-        return ""
     guard = on_square(before, lured.from_square, "subject")
     if before.is_capture(lure):
         text = later("an overload: {guard} guarded {other} and {piece}")

@@ -207,10 +207,11 @@ def _answer(lines: Lines) -> MoveReason:
     purpose = lines.does(after, answers)
     if not purpose or answers[0].to_square == lines.move.to_square:
         return NO_REASON
-    purposes = purpose, lines.does(after, answers[:1])
-    is_there_anyway = best.is_legal(answers[0]) and lines.does(best, answers[:1]) in purposes
-    if is_there_anyway and not gain_on(board_after(best, answers[0]), answers[0].to_square):
-        return NO_REASON
+    if best.is_legal(answers[0]):
+        there = lines.does(best, answers[:1])
+        is_there_anyway = there == purpose or there == lines.does(after, answers[:1])
+        if is_there_anyway and not gain_on(board_after(best, answers[0]), answers[0].to_square):
+            return NO_REASON
     return _runs_into(lines, 1, purpose)
 
 

@@ -98,7 +98,7 @@ def _coloured_square(board: chess.Board, square: chess.Square, style: BoardStyle
     dark, light = _DARK, _LIGHT
     if _is_marked(board, square):
         dark, light = _DARK_MARKED, _LIGHT_MARKED
-    paper = light if square in chess.SquareSet(chess.BB_LIGHT_SQUARES) else dark
+    paper = light if chess.BB_SQUARES[square] & chess.BB_LIGHT_SQUARES else dark
     if _is_checked(board, square):
         paper = _IN_CHECK
     if style.few_colors:
@@ -113,7 +113,7 @@ def _is_marked(board: chess.Board, square: chess.Square) -> bool:
 
 
 def _is_checked(board: chess.Board, square: chess.Square) -> bool:
-    return board.is_check() and square == board.king(board.turn)
+    return square == board.king(board.turn) and board.is_check()
 
 
 def captured_text(board: chess.Board, style: BoardStyle) -> str:

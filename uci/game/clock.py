@@ -103,7 +103,7 @@ class GameClock:
         return self._left[side] - (self.now() - self._since)
 
     def set_left(self, side: chess.Color, seconds: float) -> None:
-        """Set a side's time and stop both clocks, after a takeback."""
+        """Set a side's time and stop both clocks."""
         self._left[side] = seconds
         self.running = None
 

@@ -195,13 +195,14 @@ def _why_not_from(board: chess.Board, text: str, square: str) -> str:
 
 def _reach(text: str, pieces: str, count: int, moves: list[chess.Move]) -> str:
     """Say that a move is illegal, and where the pieces, so many, can go."""
-    *first, squares = sorted({chess.square_name(move.to_square) for move in moves})
+    *first, last = sorted({chess.square_name(move.to_square) for move in moves})
+    squares = last
     sentence = later("{move} is illegal. {pieces} can only move to {squares}")
     if len(first) >= _MOST_NAMED:
         squares = _("{squares} and other squares", squares=", ".join(first[:_MOST_NAMED]))
         sentence = later("{move} is illegal. {pieces} can move to {squares}")
     elif first:
-        squares = _("{first} or {last}", first=", ".join(first), last=squares)
+        squares = _("{first} or {last}", first=", ".join(first), last=last)
     return several(sentence, sentence, count, move=text, pieces=pieces, squares=squares)
 
 

@@ -160,8 +160,9 @@ class Catalogue:
         """Return all that are equal to some games, by what they share, the one changed last
         first.
         """
-        groups = by_equality(self._games.values())
-        return {game.equality: groups.get(game.equality, []) for game in games}
+        equalities = {game.equality for game in games}
+        groups = by_equality(game for game in self._games.values() if game.equality in equalities)
+        return {equality: groups.get(equality, []) for equality in equalities}
 
     def around(self, games: Sequence[Game]) -> Surroundings:
         """Return where the games around some of a file stand, which are given in order; without
@@ -291,15 +292,15 @@ class Catalogue:
         if column not in _COLUMNS:
             return games
         unknown = []
-        rated = []
+        sortable = []
         for game in games:
             value = self._value(game, column)
             if value in _UNKNOWN:
                 unknown.append(game)
             else:
-                rated.append((value, game))
-        rated.sort(key=itemgetter(0), reverse=order.startswith("-"))
-        return [game for _value, game in rated] + unknown
+                sortable.append((value, game))
+        sortable.sort(key=itemgetter(0), reverse=order.startswith("-"))
+        return [game for _value, game in sortable] + unknown
 
     def _value(self, game: Game, column: str) -> Any:
         if column == "accuracy":

@@ -72,7 +72,7 @@ class PuzzleStock:
                 # A review that was made again may know more of the solution.
                 if len(latest.moves) < len(puzzle.moves):
                     puzzles[puzzle.key] = puzzle
-        for puzzle in self._shipped + self._imported:
+        for puzzle in itertools.chain(self._shipped, self._imported):
             puzzles.setdefault(puzzle.key, puzzle)
         return puzzles
 

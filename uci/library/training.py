@@ -196,7 +196,8 @@ class PuzzleTraining:
         progress = self._progress.get(answer.puzzle)
         own = self._standing.rating
         box = 0
-        rating = Rating(answer.points, answer.deviation)
+        # `_answer_of` bounds what the log has, but not what could not be written there.
+        rating = Rating(min(max(0.0, answer.points), float(MOST_RATING)), answer.deviation)
         if progress is not None:
             rating = progress.rating
         if answer.is_solved and progress is not None:

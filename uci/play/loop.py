@@ -25,9 +25,10 @@ def play(game: TerminalGame) -> GameEnd:
         game.say(_("Type moves such as e4, Nf3 or g1f3, or 'help' for a list of commands."))
     game.show()
     try:
-        while (end := end_on_board(game.board) or _turn(game)) is None:
-            pass
-        return end
+        while True:
+            end = end_on_board(game.board) or _turn(game)
+            if end is not None:
+                return end
     except (EOFError, KeyboardInterrupt):
         game.console.print()
         return UNFINISHED

@@ -30,7 +30,7 @@ _MOVES_FORM = later("a move          e4, Nf3, exd5, O-O or castle, e8=Q, or from
 @dataclass(frozen=True)
 class Command:
     """`run(game)`, or `run(game, argument)`, returns how the game ended, or None. Its line in the
-    help has its `form`, or else its word, and `help`.
+    help has its `form`, or else its word, and `help`; one with aliases needs a form.
     """
 
     run: Callable[..., GameEnd | None]

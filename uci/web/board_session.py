@@ -144,7 +144,8 @@ class BoardSession:
 
         Hints and lines of analysis are told apart: the page forgets them when the position changes.
         """
-        state = snapshot(self.board_game, not self._is_known, self.review, self.lesson)
+        is_new = not self._is_known
+        state = snapshot(self.board_game, is_new=is_new, review=self.review, lesson=self.lesson)
         is_other_reviewed = self.reviewed is not None and self.reviewed[0] is not self.board_game
         self._is_known = True
         self.tell(

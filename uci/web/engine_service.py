@@ -116,11 +116,8 @@ class EngineService:
 
         await self.prepare()
         async with self._one_at_a_time:
-            if not job.stopped:
-                answer = await job.start(adapted)
-        if job.stopped:
-            return None
-        return answer
+            answer = None if job.stopped else await job.start(adapted)
+        return None if job.stopped else answer
 
     async def close(self) -> None:
         """End all work and the engine."""

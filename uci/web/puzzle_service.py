@@ -66,7 +66,7 @@ class PuzzleService:
         """Try a move. Raises MoveError."""
         if self.attempt is not None and not self.attempt.is_over:
             self.attempt.play(clicked_move(self.attempt.board, uci))
-            self._mark = "wrong" if self.attempt.failed else "right"
+            self._mark = "right" if self.attempt.failed is None else "wrong"
             self.show()
 
     def answer(self) -> None:
@@ -82,12 +82,14 @@ class PuzzleService:
         if (attempt := self.attempt) is None:
             return
         board, puzzle = attempt.board, attempt.puzzle
-        last = next(reversed(board.move_stack), None)
-        legal = legal_moves(board)
-        themes: Sequence[str] = []
-        if attempt.is_over:
-            legal = []
-            themes = puzzle.themes
+        last = None
+        if board.move_stack:
+            last = board.peek()
+        legal = list[tuple[int, int, str]]()
+        themes: Sequence[str] = puzzle.themes
+        if not attempt.is_over:
+            legal = legal_moves(board)
+            themes = []
         self._tell({
             "do": "puzzle",
             **shown_position(board, last),

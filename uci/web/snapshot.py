@@ -213,10 +213,13 @@ def _line(board: chess.Board, info: SearchInfo, line: Moves) -> Facts:
         san = shown_moves(walk.san(move))
         moves.append({"uci": move.uci(), "san": san, "number": move_number(walk)})
         walk.push(move)
+    squares = list[chess.Square]()
+    if line:
+        (squares,) = squares_of(line[:1])
     return {
         **_verdict(for_people(Evaluation.of_info(info)).seen_by_white(board.turn)),
         "moves": moves,
-        "squares": next(iter(squares_of(line)), []),
+        "squares": squares,
     }
 
 

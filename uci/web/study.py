@@ -261,7 +261,8 @@ class Study:
         """Note that other moves follow a node, or in another order. The words before its main move
         go behind it: PGN has no room for them there.
         """
-        for first in parent.variations[:1]:
+        if parent.variations:
+            first = parent.variations[0]
             first.comment = f"{first.starting_comment} {first.comment}".strip()
             first.starting_comment = ""
             self._describe(first)

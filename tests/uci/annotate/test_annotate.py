@@ -272,6 +272,13 @@ def test_a_third_look_settles_a_loss_near_the_limit(monkeypatch, answer, mark):
     assert review(game, engine).moves[0].mark is mark
 
 
+def test_third_looks_take_a_share_of_the_time():
+    """A short game with one doubtful move has no time for one."""
+    game, script = quiet_game(0.0, 0.24)
+    review(game, engine := ScriptedEngine(script))
+    assert max(limits.nodes for limits in engine.limits) == 8
+
+
 def test_quiet_game_has_no_thorough_search():
     engine = ScriptedEngine(
         script_for(read(QUIET), [{"a2a3": 0.1, "e1e2": 0.15}, {"a7a6": -0.1}, {"e1e2": 0.1}])

@@ -132,9 +132,11 @@ def test_time_that_an_adjourned_move_has_used_is_not_given_back():
     ("end", "has_clocks"), [(UNFINISHED, True), (GameEnd("1-0", "checkmate"), False)]
 )
 def test_only_an_unfinished_game_is_saved_with_its_clocks(end, has_clocks):
-    game, _, _ = play("e4", clock=GameClock(GameTime(60, 0), Time()))
+    game, _, _ = play("e4", clock=GameClock(GameTime(60, 1), Time()))
     headers = game.record(end).headers
     assert ("WhiteClock" in headers) == ("BlackClock" in headers) == has_clocks
+    assert headers["TimeControl"] == "60+1"
+    assert headers["Black"] == "Aino (nodes 1)"
 
 
 def test_game_of_others_gives_its_position_alone():

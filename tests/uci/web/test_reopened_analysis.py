@@ -204,5 +204,5 @@ async def test_the_names_of_a_game_that_was_played_stay(tmp_path):
     write(tmp_path / "mine.pgn", ("Anna", "Ben", "2024.01.02", "1-0", "e4 e5"))
     board = await SessionAlone(tmp_path).open()
     board.ask("name", title="Mine", white="Me", black="")
-    assert "that was played stay" in (await board.told_of("say"))["text"]
+    assert "names of a game that was played stay" in (await board.told_of("say"))["text"]
     board.close()

@@ -247,7 +247,7 @@ class SessionAlone:
         self.ask("load", text="1. e4 *", game=game)
 
     async def open(self):
-        """Opens the first game of the list, and returns the board."""
+        """Opens the first game of the list, and returns itself."""
         self.ask("games_refresh")
         await self.told_of("games_read")
         fields = dict.fromkeys(("text", "result", "side", "file", "line", "order", "unfolded"), "")

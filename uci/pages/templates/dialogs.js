@@ -130,9 +130,9 @@ const chapters = {
     $("chapters").hidden = names.length < 2;
   },
 
-  showStudy({ chapters, key }) {
-    const at = chapters.findIndex(chapter => chapter.key === key);
-    this.show(chapters.map(({ name }) => name), at, index => send("games_open", { key: chapters[index].key, ply: 0 }));
+  showStudy({ chapters: listed, key }) {
+    const at = listed.findIndex(chapter => chapter.key === key);
+    this.show(listed.map(({ name }) => name), at, index => send("games_open", { key: listed[index].key, ply: 0 }));
   },
 };
 on("chapters", "change", event => chapters.open(event.target.selectedIndex));
@@ -223,6 +223,7 @@ on("setup-board", "pointerdown", event => {
   showSetup();
 });
 on("setup-board", "pointermove", event => {
+  if (setup.drag === null) return;
   const piece = element(`#setup-board [data-square="${setup.drag}"]`);
   if (piece) setupView.hold(piece, event);
 });
@@ -270,13 +271,13 @@ const welcome = {
   choose(name) {
     $("welcome").close("cancel");
     const { level, clock } = state.choice;
-    const deeds = {
+    const offers = {
       continue: () => send("games_continue", { key: this.keys.continue }),
       review: () => { afterOpening = () => send("review"); send("games_open", { key: this.keys.review, ply: 0 }); },
       puzzles: () => openDialog("puzzles"), games: () => openDialog("games"), other: () => openDialog("new-game"),
       play: () => send("new", { side: "random", level, clock, fen: "", chess960: "" }),
     };
-    deeds[name]();
+    offers[name]();
   },
 };
 deeds.welcome = name => welcome.choose(name);

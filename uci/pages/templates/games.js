@@ -332,7 +332,7 @@ deeds.games = name => gamesDeeds[name]();
 deeds.sort = column => games.sort(column);
 on("games", "keydown", event => { if (event.key === "Enter" && event.target.matches("input")) event.preventDefault(); });
 on("games-list", "keydown", event => games.key(event));
-on("games-list", "scroll", () => games.draw(), { passive: true });
+on("games-list", "scroll", () => games.draw());
 new ResizeObserver(() => { if ($("games").open) games.draw(); }).observe($("games-list"));
 for (const name of FILTERS) on(`games-${name}`, "input", () => {
   games.choose(null);

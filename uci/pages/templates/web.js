@@ -704,9 +704,9 @@ const tells = {
 function showNames() {
   $("names").hidden = state.title === null;
   if ($("names").contains(document.activeElement) || state.title === null) return;
-  const names = { title: state.title, ...state.names };
+  const names = { title: state.title === "Analysis" ? "" : state.title, ...state.names };
   for (const field of $("names").children)
-    field.value = ["Analysis", "?", "White", "Black"].includes(names[field.name]) ? "" : names[field.name];
+    field.value = ["?", "White", "Black"].includes(names[field.name]) ? "" : names[field.name];
 }
 on("names", "change", () => send("name", Object.fromEntries([...$("names").children].map(({ name, value }) => [name, value]))));
 
